@@ -1,0 +1,86 @@
+"""`RichController`, and the ways to have ipyparallel launch it.
+
+The stock controller launches this scheduler if two of its methods are replaced by those
+of `RichController`; `register` does that.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from ipyparallel.cluster.launcher import LocalControllerLauncher
+from ipyparallel.controller.app import IPController
+from ipyparallel.controller.task_scheduler import TaskScheduler
+from traitlets import TraitError, default
+
+from .core.schemes import SchemeError
+from .scheduler import RichTaskScheduler
+
+_REPLACED = ("load_secondary_config", "get_python_scheduler_args")
+_stock: dict[str, Any] = {name: getattr(IPController, name, None) for name in _REPLACED}
+
+
+class RichController(IPController):
+    """`ipcontroller` with `RichTaskScheduler` in the place of the stock task scheduler."""
+
+    # `ipcontroller_config.py` and the connection files keep their names
+    name = "ipcontroller"
+    classes = [
+        RichTaskScheduler if cls is TaskScheduler else cls for cls in IPController.classes
+    ] + [TaskScheduler]
+
+    def load_secondary_config(self) -> None:
+        """Finish loading the configuration; stop here if the scheduler cannot start with it."""
+        _stock["load_secondary_config"](self)
+        if self.config.TaskScheduler.get("scheme_name") in ("pure", "none"):
+            return
+        try:
+            RichTaskScheduler(config=self.config, log=self.log)
+        except SchemeError as error:
+            raise TraitError(str(error)) from None
+
+    def get_python_scheduler_args(
+        self, scheduler_name: str, scheduler_class: type, *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Put `RichTaskScheduler` where the stock controller names its own."""
+        if scheduler_class is TaskScheduler:
+            scheduler_class = RichTaskScheduler
+        return _stock["get_python_scheduler_args"](
+            self, scheduler_name, scheduler_class, *args, **kwargs
+        )
+
+
+def register() -> None:
+    """Have the stock controller launch `RichTaskScheduler`.
+
+    To be called from ``ipcontroller_config.py``; may be called any number of times.
+
+    Raises
+    ------
+    RuntimeError
+        If this version of ipyparallel has no such controller.
+    """
+    missing = [name for name in _REPLACED if _stock[name] is None]
+    if missing:
+        import ipyparallel
+
+        raise RuntimeError(
+            f"ipp_richsched cannot register with ipyparallel {ipyparallel.__version__}: its"
+            f" IPController has no {' and no '.join(missing)}"
+        )
+    for name in _REPLACED:
+        setattr(IPController, name, getattr(RichController, name))
+
+
+class RichControllerLauncher(LocalControllerLauncher):
+    """Launch a `RichController` as a regular external process."""
+
+    @default("controller_cmd")
+    def _controller_cmd_default(self) -> list[str]:
+        return [sys.executable, "-m", "ipp_richsched"]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run `RichController`, as `ipcontroller` runs the stock one."""
+    RichController.launch_instance(argv=argv)

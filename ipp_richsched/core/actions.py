@@ -1,0 +1,65 @@
+"""What to do: the output of `SchedulerCore.handle`, to be carried out in order."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Reason(enum.Enum):
+    """Why a task is failed by the scheduler; the values are names of exceptions."""
+
+    INVALID_DEPENDENCY = "InvalidDependency"
+    IMPOSSIBLE_DEPENDENCY = "ImpossibleDependency"
+    TASK_TIMEOUT = "TaskTimeout"
+    ENGINE_ERROR = "EngineError"
+    INVALID_METADATA = "ValueError"
+
+
+@dataclass(slots=True)
+class AssignTask:
+    """Send a task to an engine and tell the hub; if it cannot be sent, `EngineUnreachable`.
+
+    `again` is 0, or the number of the attempt where the engine has had the task before: an
+    engine drops a message that it has seen, so this one must differ.
+    """
+
+    msg_id: str
+    engine: bytes
+    message: Any = field(repr=False)
+    again: int = 0
+
+
+@dataclass(slots=True)
+class RelayReply:
+    """Pass an engine's reply on to the client and the hub."""
+
+    msg_id: str
+    engine: bytes
+    message: Any = field(repr=False)
+    reply: Any = field(repr=False)
+
+
+@dataclass(slots=True)
+class FailTask:
+    """Answer a task with an error of the scheduler's own.
+
+    `engine` is the engine that is to blame, if one is.
+    """
+
+    msg_id: str
+    reason: Reason
+    text: str
+    message: Any = field(repr=False)
+    engine: bytes | None = None
+
+
+@dataclass(slots=True)
+class Warn:
+    """Put a line into the log for the operator."""
+
+    text: str
+
+
+Action = AssignTask | RelayReply | FailTask | Warn

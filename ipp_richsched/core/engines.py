@@ -1,0 +1,181 @@
+"""The registered engines: loads, least-recently-used order, high water mark."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+from .indexes import by_use
+from .schemes import Scheme
+from .task import Task
+
+if TYPE_CHECKING:
+    from .queue import Group
+
+
+class Engine:
+    """An engine from its registration to the end of its grace.
+
+    Attributes
+    ----------
+    ident : bytes
+        Its identity on the wire.
+    load : float
+        How many tasks it holds (a subclass of the scheduler may count otherwise).
+    stamp : int
+        Its place in least-recently-used order, the least first.
+    assigned : dict of str to Task
+    groups : dict of Group to None
+        The groups of the ready queue that name it among their targets.
+    pause : float
+        Seconds of its last pause after a send did not reach it; 0 if it was reached since.
+    paused : bool
+    position : int
+        Its place in the index of its pool, -1 if it has none.
+    """
+
+    __slots__ = ("assigned", "groups", "ident", "load", "pause", "paused", "position", "stamp")
+
+    def __init__(self, ident: bytes, stamp: int) -> None:
+        self.ident = ident
+        self.load: float = 0
+        self.stamp = stamp
+        self.assigned: dict[str, Task] = {}
+        self.groups: dict[Group, None] = {}
+        self.pause = 0.0
+        self.paused = False
+        self.position = -1
+
+    def __repr__(self) -> str:
+        return f"<Engine {self.ident!r} load {self.load}>"
+
+
+class EnginePool:
+    """The engines that are registered, and the choice among them.
+
+    Operations cost what the index of the scheme costs; a choice among some engines only
+    costs O(k log k) for k of them, or for all where some are excluded.
+
+    Parameters
+    ----------
+    scheme : Scheme
+    hwm : int
+        The high water mark: how much load an engine may hold; 0 for no limit.
+    random : Random
+        The source of the schemes' choices.
+    """
+
+    def __init__(self, scheme: Scheme, hwm: int, random: Random) -> None:
+        self.scheme = scheme
+        self.hwm = hwm
+        self.random = random
+        self.engines: dict[bytes, Engine] = {}
+        self.departed: set[bytes] = set()
+        self._index = scheme.make_index()
+        self._last = 0
+        self._first = 0
+
+    def register(self, ident: bytes) -> Engine:
+        """Take in a new engine, at the head of the line."""
+        self._first -= 1
+        engine = self.engines[ident] = Engine(ident, self._first)
+        self.departed.discard(ident)
+        self._index.update(engine)
+        return engine
+
+    def unregister(self, ident: bytes) -> Engine:
+        engine = self.engines.pop(ident)
+        self.departed.add(ident)
+        self._index.discard(engine)
+        return engine
+
+    def has(self, engine: Engine) -> bool:
+        """Whether this very engine is registered, not one that came back under its name."""
+        return self.engines.get(engine.ident) is engine
+
+    def has_room(self, engine: Engine) -> bool:
+        return not engine.paused and not (self.hwm and engine.load >= self.hwm)
+
+    def by_use(self) -> list[Engine]:
+        """The engines in least-recently-used order."""
+        return by_use(self.engines.values())
+
+    def choose(self, places: frozenset[bytes] | None, excluded: frozenset[bytes]) -> Engine | None:
+        """The scheme's choice among the engines that have room.
+
+        Parameters
+        ----------
+        places : frozenset of bytes, or None
+            The engines that may be chosen; None for any.
+        excluded : frozenset of bytes
+            Engines that may not.
+
+        Returns
+        -------
+        Engine or None
+            None where none has room.
+
+        Raises
+        ------
+        SchemeError
+            If a user's own scheme makes no valid choice.
+        """
+        if places is None and not excluded:
+            return self._index.choose(self.random)
+        engines = by_use(self._candidates(places, excluded))
+        if not engines:
+            return None
+        return engines[self.scheme.choose([engine.load for engine in engines], self.random)]
+
+    def least_loaded(
+        self, places: frozenset[bytes] | None, excluded: frozenset[bytes]
+    ) -> Engine | None:
+        """The choice of `leastload`, for when a user's own scheme fails; O(engines)."""
+        engines = self._candidates(places, excluded)
+        return min(engines, key=lambda engine: (engine.load, engine.stamp), default=None)
+
+    def has_any(self, places: frozenset[bytes] | None, excluded: frozenset[bytes]) -> bool:
+        """Whether an engine is registered, with room or not, that may be chosen."""
+        idents = self.engines if places is None else places
+        return any(ident in self.engines and ident not in excluded for ident in idents)
+
+    def _candidates(
+        self, places: frozenset[bytes] | None, excluded: frozenset[bytes]
+    ) -> list[Engine]:
+        return [
+            engine
+            for ident in (self.engines if places is None else places)
+            if ident not in excluded
+            and (engine := self.engines.get(ident)) is not None
+            and self.has_room(engine)
+        ]
+
+    def assign(self, engine: Engine) -> None:
+        """Count a task that was assigned to `engine`, the last in use from now on."""
+        self._last += 1
+        engine.stamp = self._last
+        engine.load += 1
+        self._reindex(engine)
+
+    def assign_at(self, index: int) -> None:
+        """As `assign`, for an engine by its place in least-recently-used order."""
+        self.assign(self.by_use()[index])
+
+    def finish_at(self, index: int) -> None:
+        """As `finish`, for an engine by its place in least-recently-used order."""
+        self.finish(self.by_use()[index])
+
+    def finish(self, engine: Engine) -> None:
+        """Count a task that `engine` no longer holds."""
+        engine.load -= 1
+        self._reindex(engine)
+
+    def set_paused(self, engine: Engine, paused: bool) -> None:
+        engine.paused = paused
+        self._reindex(engine)
+
+    def _reindex(self, engine: Engine) -> None:
+        if self.has(engine) and self.has_room(engine):
+            self._index.update(engine)
+        else:
+            self._index.discard(engine)

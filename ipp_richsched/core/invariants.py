@@ -1,0 +1,67 @@
+"""What holds of a `SchedulerCore` between two events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from .dependency import Status
+from .task import TaskState
+
+if TYPE_CHECKING:
+    from .machine import SchedulerCore
+    from .task import Task
+
+
+def check(core: SchedulerCore) -> None:
+    """Check every invariant; O(tasks * engines).
+
+    Raises
+    ------
+    AssertionError
+        If one does not hold; the message names the task or the engine.
+    """
+    for task in core.tasks.values():
+        _check_task(core, task)
+    for engine in core.pool.engines.values():
+        held = [task for task in core.tasks.values() if task.engine is engine]
+        assert sorted(engine.assigned.values()) == sorted(held), f"{engine} does not hold {held}"
+        for task in held:
+            assert engine.ident not in task.refused_by, f"{task} is on {engine}, which refused it"
+        idle = [task for task in _queued(core) if _may_run(core, task, engine.ident)]
+        assert not (idle and core.pool.has_room(engine)), f"{engine} has room for {idle[0]}"
+    if type(core.pool).__name__ == "EnginePool":  # a subclass may count loads as it likes
+        for engine in core.pool.engines.values():
+            assert engine.load == len(engine.assigned), f"{engine} holds {len(engine.assigned)}"
+            assert not core.pool.hwm or engine.load <= core.pool.hwm, f"{engine} is over the hwm"
+    sizes = Counter(task.group for task in _queued(core))
+    for group in core.queue.groups():
+        assert group.size == sizes[group], f"a group of {group.size} has {sizes[group]} tasks"
+
+
+def _queued(core: SchedulerCore) -> list[Task]:
+    return [task for task in core.tasks.values() if task.group is not None]
+
+
+def _may_run(core: SchedulerCore, task: Task, ident: bytes) -> bool:
+    assert task.group is not None
+    return task.group.admits(ident)
+
+
+def _check_task(core: SchedulerCore, task: Task) -> None:
+    assert task.msg_id not in core.history, f"{task} is finished and is not"
+    assert (task.engine is not None) == (task.state is TaskState.ASSIGNED), f"{task}: its engine"
+    assert (task.group is not None) == (task.state is TaskState.READY), f"{task}: its group"
+    if task.state is TaskState.WAITING:
+        after, follow = core.prospects.after(task), core.prospects.follow(task)
+        assert Status.PENDING in (after, follow), f"{task} waits for nothing"
+        assert Status.UNREACHABLE not in (after, follow), f"{task} waits in vain"
+        assert not core.prospects.hopeless(task), f"{task} waits for engines that are gone"
+    if task.state is TaskState.READY:
+        assert core.prospects.after(task) is Status.MET, f"{task} is ready too early"
+        assert task.group is not None
+        stuck = core.pool.engines and not core.queue.has_engine(task.group)
+        if stuck and core.prospects.follow(task) is not Status.PENDING:
+            assert task.parking or core.placement.waits_for_ever, f"{task} waits in silence"
+    timed = bool(task.timeout) and task.state is not TaskState.ASSIGNED
+    assert (task.timer is not None) == timed, f"{task}: its timeout"

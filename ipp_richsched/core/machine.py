@@ -1,0 +1,381 @@
+"""The scheduler as a state machine: `SchedulerCore.handle(event, now=...)` -> actions.
+
+One event at a time moves tasks between the collections that `core.task` names.  What one
+event entails is worked off in loops (`_settle`), never by recursion: finished tasks move
+the counters of their dependents (`_propagate`), tasks that became ready and engines that
+gained room are matched (`Placement.match`), and whatever fails on the way goes round
+again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from random import Random
+
+from .actions import Action, AssignTask, FailTask, Reason, RelayReply, Warn
+from .deadlines import Deadlines, Kind
+from .dependency import Status
+from .engines import Engine, EnginePool
+from .events import (
+    EngineRegistered,
+    EngineUnreachable,
+    EngineUnregistered,
+    Event,
+    TaskRejected,
+    TaskReplied,
+    TaskSubmitted,
+    TimePassed,
+)
+from .explain import Explain, name
+from .graph import DependencyGraph
+from .history import History, Outcome
+from .invariants import check
+from .placement import Placement
+from .prospects import Prospects
+from .schemes import find_scheme
+from .task import NOWHERE, Task, TaskState
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+"""Seconds that an engine which could not be reached is left alone, doubled each time."""
+
+
+class SchedulerCore:
+    """All that the scheduler knows and decides.
+
+    Parameters
+    ----------
+    pool : EnginePool or None
+        The engines; by default none yet, with the scheme `leastload` and `hwm` 1.
+    engine_grace : float
+        Seconds in which replies of a dead engine still count.
+    stranded_timeout : float or None
+        Seconds that a task waits when no registered engine may take it; None for ever.
+    """
+
+    def __init__(
+        self,
+        pool: EnginePool | None = None,
+        *,
+        engine_grace: float = 5.0,
+        stranded_timeout: float | None = 60.0,
+    ) -> None:
+        self.pool = pool or EnginePool(find_scheme("leastload"), 1, Random(0))
+        self.engine_grace = engine_grace
+        self.tasks: dict[str, Task] = {}
+        self.history = History()
+        self.graph = DependencyGraph()
+        self.deadlines = Deadlines()
+        self.prospects = Prospects(self.pool)
+        self._explain = Explain(self.pool, self.history)
+        self.placement = Placement(
+            self.pool,
+            self.deadlines,
+            self.prospects,
+            self._explain,
+            stranded_timeout,
+            lifecycle=self,
+        )
+        self.queue = self.placement.queue
+        self._submitted = 0
+        self._now = 0.0
+        self._actions: list[Action] = []
+        # what the current event has still to be carried through, see `_settle`
+        self._finished: deque[tuple[str, Outcome]] = deque()
+        self._ready: list[Task] = []
+        self._roomy: list[Engine] = []
+        self._handlers = {
+            EngineRegistered: self._engine_registered,
+            EngineUnregistered: self._engine_unregistered,
+            EngineUnreachable: self._engine_unreachable,
+            TaskSubmitted: self._task_submitted,
+            TaskRejected: self._task_rejected,
+            TaskReplied: self._task_replied,
+            TimePassed: self._time_passed,
+        }
+
+    def handle(self, event: Event, *, now: float) -> list[Action]:
+        """Take in what happened.
+
+        Parameters
+        ----------
+        event : Event
+        now : float
+            Seconds on any clock that never goes back.
+
+        Returns
+        -------
+        list of Action
+            What to do, in this order.
+        """
+        self._now = now
+        self._actions = []
+        self._handlers[type(event)](event)  # type: ignore[operator]
+        self._settle()
+        return self._actions
+
+    def next_deadline(self) -> float | None:
+        """When `TimePassed` is due, or None."""
+        return self.deadlines.next()
+
+    def validate(self) -> None:
+        """Check that the state is consistent; raises AssertionError. O(tasks), for tests."""
+        check(self)
+
+    # -- events ------------------------------------------------------------------------
+
+    def _engine_registered(self, event: EngineRegistered) -> None:
+        pool = self.pool
+        if event.engine in pool.engines:
+            self.warn(f"engine {name(event.engine)} was announced twice")
+            return
+        engine = pool.register(event.engine)
+        self.placement.engine_registered(engine, self._now)
+        self._roomy.append(engine)
+
+    def _engine_unregistered(self, event: EngineUnregistered) -> None:
+        if event.engine not in self.pool.engines:
+            self.warn(f"engine {name(event.engine)} is unknown and was said to be gone")
+            return
+        engine = self.pool.unregister(event.engine)
+        if engine.assigned:
+            self.deadlines.add(self._now + self.engine_grace, Kind.GRACE, engine)
+        self.placement.engine_died(engine, self._now)
+        for task in self.graph.engine_died(engine.ident):
+            self._advance(task)
+
+    def _engine_unreachable(self, event: EngineUnreachable) -> None:
+        task = self.tasks.get(event.msg_id)
+        if task is None or task.engine is None or task.engine.ident != event.engine:
+            raise RuntimeError(f"task {event.msg_id} is not assigned to {event.engine!r}")
+        engine = task.engine
+        if not engine.paused:
+            engine.pause = min(engine.pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
+            self.deadlines.add(self._now + engine.pause, Kind.PAUSE, engine)
+            self.pool.set_paused(engine, True)
+        self._release(task)
+        self._make_ready(task, task.expires)
+
+    def _task_submitted(self, event: TaskSubmitted) -> None:
+        task = self._new_task(event)
+        if task is None:
+            return
+        msg_id = task.msg_id
+        self._start_timeout(task)
+        for kind, dependency in (("after", task.after), ("follow", task.follow)):
+            for dep_id in dependency.ids:
+                if dep_id == msg_id or not (dep_id in self.tasks or dep_id in self.history):
+                    text = self._explain.invalid(task, kind, dep_id)
+                    self.fail(task, Reason.INVALID_DEPENDENCY, text)
+                    return
+        for dep_id in task.after.ids:
+            outcome = self.history.get(dep_id)
+            if outcome is None:
+                self.graph.add_after(dep_id, task)
+            else:
+                self.prospects.count_after(task, outcome)
+        for dep_id in task.follow.ids:
+            outcome = self.history.get(dep_id)
+            if outcome is None:
+                self.graph.add_follow(dep_id, task)
+            else:
+                self.prospects.count_follow(task, outcome)
+        self._advance(task)
+
+    def _task_rejected(self, event: TaskRejected) -> None:
+        task = self._new_task(TaskSubmitted(event.msg_id, event.message))
+        if task is not None:
+            text = f"task {event.msg_id}: {event.text}"
+            self.fail(task, Reason.INVALID_METADATA, text)
+
+    def _task_replied(self, event: TaskReplied) -> None:
+        task = self.tasks.get(event.msg_id)
+        engine = task.engine if task is not None else None
+        if task is None or engine is None or engine.ident != event.engine:
+            self.warn(
+                f"engine {name(event.engine)} answered task {event.msg_id}, which it does"
+                " not hold; the reply is discarded"
+            )
+            return
+        engine.pause = 0.0
+        if not event.dependencies_met:
+            task.refused_by |= {engine.ident}
+            self._take_back(task)
+        elif event.status in ("ok", "aborted") or (event.status and not task.retries):
+            self._relay(task, event)
+        else:
+            self._attempt_failed(task, self._explain.no_status(task))
+
+    def _time_passed(self, event: TimePassed) -> None:
+        while (entry := self.deadlines.pop_due(self._now)) is not None:
+            subject = entry.subject
+            if entry.kind is Kind.TIMEOUT:
+                subject.timer = None
+                self.fail(subject, Reason.TASK_TIMEOUT, self._explain.timeout(subject))
+            elif entry.kind is Kind.STRANDED:
+                subject.parking = None
+                self.placement.give_up(subject)
+            elif entry.kind is Kind.RETRY:
+                subject.parking = None
+                subject.failed_on = NOWHERE
+                self._requeue(subject)
+            elif entry.kind is Kind.GRACE:
+                for task in list(subject.assigned.values()):
+                    self._attempt_failed(task, self._explain.engine_died(task))
+            else:
+                self.pool.set_paused(subject, False)
+                self._roomy.append(subject)
+            self._settle()
+
+    def _new_task(self, event: TaskSubmitted) -> Task | None:
+        if event.msg_id in self.tasks or event.msg_id in self.history:
+            self.warn(f"task {event.msg_id} was submitted again; only the first one counts")
+            return None
+        self._submitted += 1
+        task = self.tasks[event.msg_id] = Task(
+            event.msg_id,
+            self._submitted,
+            event.message,
+            event.targets,
+            event.after,
+            event.follow,
+            event.timeout,
+            event.retries,
+        )
+        return task
+
+    # -- a task's way ------------------------------------------------------------------
+
+    def _advance(self, task: Task) -> None:
+        """Look again at a waiting task, after a change in what it waits for."""
+        after, follow = self.prospects.after(task), self.prospects.follow(task)
+        if after is Status.UNREACHABLE:
+            self.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.after(task))
+        elif follow is Status.UNREACHABLE:
+            self.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.follow(task))
+        elif after is Status.MET and follow is Status.MET:
+            self.graph.unwatch(task)
+            task.move(TaskState.READY)
+            self._ready.append(task)
+        elif self.prospects.hopeless(task):
+            self.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.targets(task))
+        else:
+            self.graph.watch(task, self.prospects.decisive_engines(task))
+
+    def assign(self, task: Task, engine: Engine) -> None:
+        task.move(TaskState.ASSIGNED)
+        self._stop_timers(task)
+        task.engine = engine
+        engine.assigned[task.msg_id] = task
+        self.pool.assign(engine)
+        task.attempts += 1
+        again = task.attempts if engine.ident in task.had_by else 0
+        self._actions.append(AssignTask(task.msg_id, engine.ident, task.message, again))
+
+    def _release(self, task: Task) -> None:
+        """Take an assigned task off its engine."""
+        engine = task.engine
+        assert engine is not None
+        del engine.assigned[task.msg_id]
+        task.engine = None
+        self.pool.finish(engine)
+        if self.pool.has(engine):
+            self._roomy.append(engine)
+
+    def _take_back(self, task: Task) -> None:
+        """Make a task ready again after an attempt."""
+        assert task.engine is not None
+        task.had_by |= {task.engine.ident}
+        self._release(task)
+        self._make_ready(task)
+
+    def _make_ready(self, task: Task, expires: float | None = None) -> None:
+        """Have a task wait for an engine; its timeout starts anew unless `expires` is given."""
+        task.move(TaskState.READY)
+        self._start_timeout(task, expires)
+        self._ready.append(task)
+
+    def _requeue(self, task: Task) -> None:
+        """Look again at a queued task: other engines may take it now."""
+        self.queue.remove(task)
+        self._ready.append(task)
+
+    def _attempt_failed(self, task: Task, text: str) -> None:
+        """An attempt failed: there is a retry left, or else no reply that could be relayed."""
+        engine = task.engine
+        assert engine is not None
+        if task.retries > 0:
+            task.retries -= 1
+            if engine.ident in self.pool.engines:
+                task.failed_on |= {engine.ident}
+            self._take_back(task)
+        else:
+            self.fail(task, Reason.ENGINE_ERROR, text, engine.ident)
+
+    def _relay(self, task: Task, event: TaskReplied) -> None:
+        self._actions.append(RelayReply(task.msg_id, event.engine, task.message, event.message))
+        self._release(task)
+        state = TaskState.SUCCEEDED if event.status == "ok" else TaskState.FAILED
+        self._rest(task, state, event.engine)
+
+    def fail(self, task: Task, reason: Reason, text: str, engine: bytes | None = None) -> None:
+        """Answer an unfinished task with an error of our own."""
+        if task.state is TaskState.WAITING:
+            self.graph.unwatch(task)
+        elif task.group is not None:
+            self.queue.remove(task)
+        elif task.engine is not None:
+            self._release(task)
+        self._actions.append(FailTask(task.msg_id, reason, text, task.message, engine))
+        self._rest(task, TaskState.FAILED, engine)
+
+    def _rest(self, task: Task, state: TaskState, engine: bytes | None) -> None:
+        task.move(state)
+        self._stop_timers(task)
+        del self.tasks[task.msg_id]
+        outcome = Outcome(state is TaskState.SUCCEEDED, engine)
+        self.history.record(task.msg_id, outcome)
+        self._finished.append((task.msg_id, outcome))
+
+    # -- carrying an event through -----------------------------------------------------
+
+    def _settle(self) -> None:
+        """Work off all that the event entails."""
+        while self._finished or self._ready or self._roomy:
+            while self._finished:
+                self._propagate(*self._finished.popleft())
+            ready, self._ready = self._ready, []
+            roomy, self._roomy = self._roomy, []
+            self.placement.match(ready, roomy, self._now)
+
+    def _propagate(self, msg_id: str, outcome: Outcome) -> None:
+        """Move the counters of a finished task's dependents; O(dependents)."""
+        after, follow = self.graph.pop(msg_id)
+        for task in after:
+            if task.state is TaskState.WAITING:
+                self.prospects.count_after(task, outcome)
+                self._advance(task)
+        for task in follow:
+            if task.state >= TaskState.SUCCEEDED:
+                continue
+            self.prospects.count_follow(task, outcome)
+            if task.state is TaskState.WAITING:
+                self._advance(task)
+            elif task.group is not None:
+                # one id of several sufficed, and now it may run in one more place
+                self._requeue(task)
+
+    # -- small things ------------------------------------------------------------------
+
+    def _start_timeout(self, task: Task, expires: float | None = None) -> None:
+        if task.timeout:
+            task.expires = self._now + task.timeout if expires is None else expires
+            task.timer = self.deadlines.add(task.expires, Kind.TIMEOUT, task)
+
+    def _stop_timers(self, task: Task) -> None:
+        if task.timer is not None:
+            self.deadlines.cancel(task.timer)
+            task.timer = None
+        self.placement.unpark(task)
+
+    def warn(self, text: str) -> None:
+        self._actions.append(Warn(text))

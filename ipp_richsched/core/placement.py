@@ -1,0 +1,175 @@
+"""Bringing ready tasks and engines with room together, in the order of submission.
+
+Between two events no task is ready while an engine that may take it has room.  So only
+what an event made ready, and the engines to which it gave room, have to be looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from .actions import Reason
+from .deadlines import Deadlines, Kind
+from .dependency import Status
+from .engines import Engine, EnginePool
+from .explain import Explain
+from .prospects import Prospects
+from .queue import Group, ReadyQueue
+from .schemes import SchemeError
+from .task import Task, TaskState
+
+RETRY_PAUSE = 0.25
+"""Seconds before engines that have all failed a task may try it again."""
+
+
+class Lifecycle(Protocol):
+    """What placement asks of the machine."""
+
+    def assign(self, task: Task, engine: Engine) -> None: ...
+
+    def fail(self, task: Task, reason: Reason, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+
+class Placement:
+    """The choice of an engine for each ready task, and what becomes of those without one.
+
+    Parameters
+    ----------
+    pool : EnginePool
+    deadlines : Deadlines
+    prospects : Prospects
+    explain : Explain
+    stranded_timeout : float or None
+        Seconds that a task waits when no registered engine may take it; None for ever.
+    lifecycle : Lifecycle
+    """
+
+    def __init__(
+        self,
+        pool: EnginePool,
+        deadlines: Deadlines,
+        prospects: Prospects,
+        explain: Explain,
+        stranded_timeout: float | None,
+        lifecycle: Lifecycle,
+    ) -> None:
+        self.queue = ReadyQueue(pool.engines)
+        self._pool = pool
+        self._deadlines = deadlines
+        self._prospects = prospects
+        self._explain = explain
+        self._stranded_timeout = stranded_timeout
+        self._lifecycle = lifecycle
+
+    @property
+    def waits_for_ever(self) -> bool:
+        """Whether a task that no engine may take waits without a deadline."""
+        return self._stranded_timeout is None
+
+    def match(self, ready: list[Task], roomy: Iterable[Engine], now: float) -> None:
+        """Place tasks that became ready, and queued ones on engines that gained room.
+
+        Costs what `ReadyQueue.first` and the scheme's index cost, for each task assigned
+        and each that has to be queued.
+        """
+        ready.sort()
+        roomy = [engine for engine in dict.fromkeys(roomy) if self._pool.has(engine)]
+        for task in ready:
+            if task.state is not TaskState.READY:
+                continue  # it failed on the way
+            for engine in roomy:
+                self._fill(engine, task.seq)
+            chosen = self._choose(task)
+            if chosen is not None:
+                self._lifecycle.assign(task, chosen)
+                continue
+            group = self.queue.add(task, self._prospects.places(task), task.excluded)
+            if not self.queue.has_engine(group):
+                self._park(task, group, now)
+        for engine in roomy:
+            self._fill(engine)
+
+    def engine_registered(self, engine: Engine, now: float) -> None:
+        """Look again at tasks that nobody could take; O(groups), and O(those tasks)."""
+        self.queue.engine_registered(engine)
+        first = len(self._pool.engines) == 1
+        for group in self.queue.groups():
+            if group.admits(engine.ident):
+                self._unpark(group)
+            elif first:
+                self._review(group, now)  # while there was no engine at all they just waited
+
+    def engine_died(self, engine: Engine, now: float) -> None:
+        """Look again at the tasks that only `engine` could take; O(groups), and O(those)."""
+        for group in self.queue.engine_died(engine):
+            self._review(group, now)
+
+    def give_up(self, task: Task) -> None:
+        """A task has waited long enough for an engine that could take it."""
+        if self._pool.engines:
+            assert self._stranded_timeout is not None
+            text = self._explain.gave_up(task, self._stranded_timeout)
+            self._lifecycle.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, text)
+
+    def unpark(self, task: Task) -> None:
+        """Stop the deadline of a task that nobody could take, if one runs."""
+        if task.parking is not None:
+            self._deadlines.cancel(task.parking)
+            task.parking = None
+
+    def _choose(self, task: Task) -> Engine | None:
+        """The engine for a ready task, if one that may take it has room."""
+        where = self._prospects.places(task), task.excluded
+        try:
+            return self._pool.choose(*where)
+        except SchemeError as error:
+            self._lifecycle.warn(f"{error}; 'leastload' chose instead")
+            return self._pool.least_loaded(*where)
+
+    def _fill(self, engine: Engine, before: float = float("inf")) -> None:
+        """Give an engine that has room the tasks that were submitted before another."""
+        while self._pool.has_room(engine):
+            task = self.queue.first(engine)
+            if task is None or task.seq > before:
+                return
+            self.queue.remove(task)
+            self._lifecycle.assign(task, engine)
+
+    def _review(self, group: Group, now: float) -> None:
+        """No registered engine may take the tasks of `group`; O(n log n) in them."""
+        for task in sorted(group):
+            self._park(task, group, now)
+
+    def _park(self, task: Task, group: Group, now: float) -> None:
+        """Decide what becomes of a queued task that no registered engine may take now."""
+        follow = self._prospects.follow(task)
+        if follow is Status.UNREACHABLE:
+            text = self._explain.follow(task)
+            self._lifecycle.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, text)
+        elif follow is Status.PENDING:
+            return  # what else it follows has still to run
+        elif self._prospects.hopeless(task):
+            text = self._explain.targets(task)
+            self._lifecycle.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, text)
+        elif not self._pool.engines or task.parking is not None:
+            return  # with no engine at all tasks wait: the cluster may be starting
+        elif self._pool.has_any(self._prospects.places(task), task.refused_by):
+            group.parked = True
+            task.parking = self._deadlines.add(now + RETRY_PAUSE, Kind.RETRY, task)
+        else:
+            if not group.parked:
+                group.parked = True
+                self._lifecycle.warn(self._explain.stranded(task))
+            if self._stranded_timeout is not None:
+                when = now + self._stranded_timeout
+                task.parking = self._deadlines.add(when, Kind.STRANDED, task)
+
+    def _unpark(self, group: Group) -> None:
+        """An engine has come that may take the tasks of `group`; O(n) where they were parked."""
+        if group.parked:
+            group.parked = False
+            for task in group:
+                self.unpark(task)

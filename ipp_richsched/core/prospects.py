@@ -1,0 +1,92 @@
+"""What may become of a task, given what has finished and which engines live.
+
+Nothing here changes anything but a task's own counters.
+"""
+
+from __future__ import annotations
+
+from .dependency import Status
+from .engines import EnginePool
+from .history import Outcome
+from .task import Task
+
+
+class Prospects:
+    """Answers about tasks, derived from the engines."""
+
+    def __init__(self, pool: EnginePool) -> None:
+        self._pool = pool
+
+    @staticmethod
+    def count_after(task: Task, outcome: Outcome) -> None:
+        """An id that `task` comes after has finished."""
+        if task.after.accepts(outcome.succeeded):
+            task.after_accepted += 1
+        else:
+            task.after_refused += 1
+
+    @staticmethod
+    def count_follow(task: Task, outcome: Outcome) -> None:
+        """An id that `task` follows has finished; one that ran nowhere cannot be followed."""
+        if outcome.engine is not None and task.follow.accepts(outcome.succeeded):
+            task.follow_accepted += 1
+            if outcome.engine not in task.follow_engines:
+                task.follow_engines |= {outcome.engine}
+        else:
+            task.follow_refused += 1
+
+    @staticmethod
+    def after(task: Task) -> Status:
+        return task.after.status(task.after_accepted, task.after_refused)
+
+    def follow(self, task: Task) -> Status:
+        """How `follow` stands; O(engines that it names)."""
+        follow = task.follow
+        if not follow:
+            return Status.MET
+        status = follow.status(task.follow_accepted, task.follow_refused)
+        if status is Status.UNREACHABLE:
+            return status
+        possible = self.followable(task)
+        if follow.all:
+            # all of them in one place, and that one can be had
+            met = len(possible) == len(task.follow_engines) <= 1
+            return status if met else Status.UNREACHABLE
+        if possible:
+            return Status.MET
+        pending = task.follow_accepted + task.follow_refused < len(follow.ids)
+        return Status.PENDING if pending else Status.UNREACHABLE
+
+    def followable(self, task: Task) -> list[bytes]:
+        """The engines where accepted ids of `follow` ran and where `task` may still run."""
+        return [
+            ident
+            for ident in task.follow_engines
+            if ident in self._pool.engines
+            and ident not in task.refused_by
+            and (task.targets is None or ident in task.targets)
+        ]
+
+    @staticmethod
+    def places(task: Task) -> frozenset[bytes] | None:
+        """The engines that `targets` and `follow` leave to a ready task; None for any."""
+        if not task.follow:
+            return task.targets
+        if task.targets is None:
+            return task.follow_engines
+        return task.follow_engines & task.targets
+
+    def all_gone(self, idents: frozenset[bytes]) -> bool:
+        """Whether each of these engines was here and is gone; none at all counts as gone."""
+        return self._pool.departed.issuperset(idents)
+
+    def hopeless(self, task: Task) -> bool:
+        """Whether its `targets` leave a task no engine, now or later."""
+        return task.targets is not None and self.all_gone(task.targets - task.refused_by)
+
+    def decisive_engines(self, task: Task) -> tuple[bytes, ...]:
+        """Engines of which at least one must die before a waiting task can become hopeless."""
+        watched = set(self.followable(task)[:1])
+        if task.targets is not None:
+            watched.update([i for i in task.targets if i not in self._pool.departed][:1])
+        return tuple(watched)

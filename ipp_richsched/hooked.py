@@ -1,0 +1,75 @@
+"""The pool of a subclass that overrides `add_job` or `finish_job`.
+
+There the order of use and the loads are lists, `targets` and `loads`, which the subclass
+changes as it would those of the stock scheduler; they are read back after each call.  It
+costs O(engines) for each task, which the pool of the core does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from .core.engines import Engine, EnginePool
+from .core.schemes import Scheme
+
+
+class HookedPool(EnginePool):
+    """An `EnginePool` whose accounts are kept by two functions of an index.
+
+    Parameters
+    ----------
+    scheme, hwm, random
+        See `EnginePool`.
+    add_job, finish_job : callable
+        Called with the index of an engine that was assigned a task, or gave one back.
+    """
+
+    def __init__(
+        self,
+        scheme: Scheme,
+        hwm: int,
+        random: Random,
+        add_job: Callable[[int], None],
+        finish_job: Callable[[int], None],
+    ) -> None:
+        super().__init__(scheme, hwm, random)
+        self.targets: list[bytes] = []
+        self.loads: list[float] = []
+        self._add_job = add_job
+        self._finish_job = finish_job
+
+    def register(self, ident: bytes) -> Engine:
+        self.targets.insert(0, ident)
+        self.loads.insert(0, 0)
+        engine = super().register(ident)
+        self._read_back()
+        return engine
+
+    def unregister(self, ident: bytes) -> Engine:
+        index = self.targets.index(ident)
+        del self.targets[index], self.loads[index]
+        return super().unregister(ident)
+
+    def assign(self, engine: Engine) -> None:
+        self._add_job(self.targets.index(engine.ident))
+        self._read_back()
+
+    def finish(self, engine: Engine) -> None:
+        if self.has(engine):
+            self._finish_job(self.targets.index(engine.ident))
+            self._read_back()
+
+    def assign_at(self, index: int) -> None:
+        self.loads[index] += 1
+        self.targets.append(self.targets.pop(index))
+        self.loads.append(self.loads.pop(index))
+
+    def finish_at(self, index: int) -> None:
+        self.loads[index] -= 1
+
+    def _read_back(self) -> None:
+        for place, (ident, load) in enumerate(zip(self.targets, self.loads, strict=True)):
+            engine = self.engines[ident]
+            engine.stamp, engine.load = place, load
+            self._reindex(engine)
