@@ -80,6 +80,11 @@ class RichControllerLauncher(LocalControllerLauncher):
     def _controller_cmd_default(self) -> list[str]:
         return [sys.executable, "-m", "ipp_richsched"]
 
+    @classmethod
+    def class_get_help(cls, inst: Any = None) -> str:
+        """Show the scheduler's settings as well: `ipcluster` knows no class that has them."""
+        return f"{super().class_get_help(inst)}\n\n{RichTaskScheduler.class_get_help()}"
+
 
 def main(argv: list[str] | None = None) -> None:
     """Run `RichController`, as `ipcontroller` runs the stock one."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from random import Random
 
 from .core.engines import Engine, EnginePool
+from .core.indexes import FunctionIndex
 from .core.schemes import Scheme
 
 
@@ -33,6 +34,8 @@ class HookedPool(EnginePool):
         add_job: Callable[[int], None],
         finish_job: Callable[[int], None],
     ) -> None:
+        # the lists may change in any way: ask the scheme, and keep no index
+        scheme = scheme._replace(make_index=lambda: FunctionIndex(scheme.choose))
         super().__init__(scheme, hwm, random)
         self.targets: list[bytes] = []
         self.loads: list[float] = []

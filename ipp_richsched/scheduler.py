@@ -201,10 +201,17 @@ class RichTaskScheduler(TaskScheduler):
                     message = socket.recv_multipart(zmq.NOBLOCK, copy=False)
                 except zmq.Again:
                     break
-                handle(message)
+                self._guarded(handle, message)
         self._set_alarm()
         if any(map(_readable, self._handlers)):
             self._schedule_turn()
+
+    def _guarded(self, handle: Callable[..., None], *args: Any) -> None:
+        """Carry on after an error of our own, which must not keep the rest from being served."""
+        try:
+            handle(*args)
+        except Exception:
+            self.log.exception("task::internal error; please report it")
 
     def _schedule_turn(self) -> None:
         if not self._turn_is_due:
@@ -283,7 +290,7 @@ class RichTaskScheduler(TaskScheduler):
         self._alarm = self._alarm_time = None
         # what has arrived counts before what has come too late
         self._turn()
-        self._feed(TimePassed())
+        self._guarded(self._feed, TimePassed())
         self._turn()
 
     def _assign_task(self, action: AssignTask) -> EngineUnreachable | None:

@@ -6,10 +6,10 @@ import math
 from random import Random
 
 import hypothesis.strategies as st
+import ipyparallel as ipp
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-import ipyparallel as ipp
 from ipp_richsched.core.actions import Action, AssignTask, FailTask, RelayReply
 from ipp_richsched.core.dependency import Dependency
 from ipp_richsched.core.engines import EnginePool
@@ -50,7 +50,6 @@ class RandomCluster(RuleBasedStateMachine):
         self.stale: list[tuple[bytes, str]] = []  # given up by the scheduler
         self.dying: list[tuple[bytes, str]] = []  # held by an engine when it died
         self.engines: set[bytes] = set()
-        self.attempts: dict[str, int] = {}
         self.refused: set[tuple[bytes, str]] = set()
 
     def handle(self, event: Event) -> None:
@@ -88,7 +87,6 @@ class RandomCluster(RuleBasedStateMachine):
         assert _stock(task.after).check(succeeded, failed), "sent before its time"
         here = {msg_id for msg_id, place in self.ran_on.items() if place == engine}
         assert _stock(task.follow).check(succeeded & here, failed & here), "does not follow"
-        self.attempts[msg_id] = self.attempts.get(msg_id, 0) + 1
 
     # -- what may happen ---------------------------------------------------------------
 
@@ -212,8 +210,6 @@ class RandomCluster(RuleBasedStateMachine):
         if hasattr(self, "core"):
             for msg_id in self.submitted:
                 assert (msg_id in self.core.tasks) != (msg_id in self.answered), msg_id
-            for msg_id, attempts in self.attempts.items():
-                assert attempts >= 1
 
     def teardown(self) -> None:
         """Drain: with an engine that takes all and answers all, each task is answered."""

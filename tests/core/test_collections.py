@@ -1,0 +1,88 @@
+"""The collections of the core, where their own behaviour shows."""
+
+from __future__ import annotations
+
+from random import Random
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from ipp_richsched.core.deadlines import Deadlines, Entry, Kind
+from ipp_richsched.core.dependency import MET
+from ipp_richsched.core.engines import Engine
+from ipp_richsched.core.queue import Group, ReadyQueue
+from ipp_richsched.core.task import NOWHERE, Task
+
+
+def task(seq: int) -> Task:
+    return Task(f"t{seq}", seq, None, None, MET, MET, None, 0)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "cancel", "pop"]), st.integers(0, 20))))
+def test_deadlines_fall_due_in_order(steps: list[tuple[str, int]]) -> None:
+    deadlines = Deadlines()
+    live: list[Entry] = []
+    for step, number in steps:
+        if step == "add":
+            live.append(deadlines.add(number, Kind.TIMEOUT, "task"))
+        elif step == "cancel" and live:
+            deadlines.cancel(live.pop(number % len(live)))
+        elif step == "pop":
+            due = deadlines.pop_due(number)
+            expected = min(live, default=None)
+            if expected is None or expected.when > number:
+                assert due is None
+            else:
+                assert due is expected
+                live.remove(expected)
+        assert len(deadlines) == len(live)
+        assert deadlines.next() == min((entry.when for entry in live), default=None)
+
+
+def test_cancelled_deadlines_do_not_pile_up() -> None:
+    deadlines = Deadlines()
+    for _ in range(10_000):
+        deadlines.cancel(deadlines.add(1e9, Kind.TIMEOUT, "task"))
+    assert len(deadlines._heap) < 200
+
+
+@given(st.lists(st.integers(0, 30)), st.randoms(use_true_random=False))
+def test_a_group_gives_its_tasks_in_order(seqs: list[int], random: Random) -> None:
+    group = Group(None, NOWHERE)
+    tasks = {seq: task(seq) for seq in seqs}
+    present: set[int] = set()
+    for seq in seqs:
+        if seq in present:
+            group.remove(tasks[seq])
+            present.remove(seq)
+        else:
+            group.add(tasks[seq])
+            present.add(seq)
+        first = group.first()
+        assert (first.seq if first else None) == min(present, default=None)
+        assert {task.seq for task in group} == present
+        assert group.size == len(present)
+
+
+def test_tasks_that_left_a_group_do_not_pile_up() -> None:
+    group = Group(None, NOWHERE)
+    group.add(task(0))
+    for seq in range(1, 10_000):
+        leaving = task(seq)
+        group.add(leaving)
+        group.remove(leaving)
+    assert len(group._fifo) + len(group._late) < 200
+
+
+def test_empty_groups_go() -> None:
+    engine = Engine(b"a", 0)
+    queue = ReadyQueue({b"a": engine})
+    for number in range(10):
+        queued = task(number)
+        queue.add(queued, frozenset([b"a", b"%d" % number]), frozenset([b"%d" % number]))
+        queue.remove(queued)
+        excluded = task(100 + number)
+        queue.add(excluded, None, frozenset([b"%d" % number]))
+        queue.remove(excluded)
+    assert len(queue.groups()) == 1
+    assert not engine.groups

@@ -1,0 +1,472 @@
+"""Scenarios: after each event, the whole list of actions."""
+
+from __future__ import annotations
+
+import pytest
+
+from ipp_richsched.core.actions import Reason
+from ipp_richsched.core.dependency import Dependency
+from ipp_richsched.core.task import TaskState
+
+from .driver import Driver, assign, fail, relay, text, warn
+
+# -- where and in which order ----------------------------------------------------------
+
+
+def test_a_task_goes_to_an_idle_engine_and_its_reply_back() -> None:
+    core = Driver("a")
+    assert core.submit("t") == [assign("t", "a")]
+    assert core.reply("a", "t") == [relay("t", "a")]
+
+
+def test_with_no_engine_a_task_waits_for_the_first() -> None:
+    core = Driver()
+    assert core.submit("t") == []
+    assert core.wait(1000) == []
+    assert core.register("a") == [assign("t", "a")]
+
+
+def test_a_new_engine_is_the_first_in_line() -> None:
+    core = Driver("a", "b", scheme="lru")
+    assert core.submit("1") == [assign("1", "b")]
+    assert core.submit("2") == [assign("2", "a")]
+
+
+def test_an_engine_holds_no_more_than_the_high_water_mark() -> None:
+    core = Driver("a", hwm=2)
+    assert core.submit("1") == [assign("1", "a")]
+    assert core.submit("2") == [assign("2", "a")]
+    assert core.submit("3") == []
+    assert core.reply("a", "2") == [relay("2", "a"), assign("3", "a")]
+
+
+def test_hwm_0_is_no_limit() -> None:
+    core = Driver("a", hwm=0)
+    for number in range(100):
+        assert core.submit(f"{number}") == [assign(f"{number}", "a")]
+
+
+def test_submission_order_decides_among_tasks_that_may_run() -> None:
+    core = Driver("a", "b")
+    core.submit("first", targets=["a"])
+    core.submit("second", targets=["b"])
+    core.submit("late", after=["first"])
+    core.submit("pinned", targets=["a"])
+    core.submit("any")
+    # `late` was submitted before the others and is released by the same reply
+    assert core.reply("a", "first") == [relay("first", "a"), assign("late", "a")]
+    assert core.reply("b", "second") == [relay("second", "b"), assign("any", "b")]
+    assert core.reply("a", "late") == [relay("late", "a"), assign("pinned", "a")]
+
+
+def test_a_retried_task_keeps_its_place() -> None:
+    core = Driver("a")
+    core.submit("old", retries=1)
+    core.submit("new")
+    core.register("b")  # takes `new`
+    core.submit("newer")
+    assert core.reply("a", "old", "error") == [assign("newer", "a")]  # not where it failed
+    assert core.submit("newest") == []
+    assert core.reply("b", "new") == [relay("new", "b"), assign("old", "b")]
+
+
+def test_targets_restrict_a_task() -> None:
+    core = Driver("a", "b", "c")
+    assert core.submit("1", targets=["b"]) == [assign("1", "b")]
+    assert core.submit("2", targets=["b"]) == []
+    assert core.submit("3", targets=["b", "c"]) == [assign("3", "c")]
+    assert core.submit("4") == [assign("4", "a")]
+    assert core.reply("b", "1") == [relay("1", "b"), assign("2", "b")]
+
+
+# -- dependencies ----------------------------------------------------------------------
+
+
+def test_after_waits_for_all() -> None:
+    core = Driver("a", "b", "c")
+    core.submit("1")
+    core.submit("2")
+    assert core.submit("last", after=["1", "2"]) == []
+    assert core.reply("c", "1") == [relay("1", "c")]
+    assert core.reply("b", "2") == [relay("2", "b"), assign("last", "a")]
+
+
+def test_after_any_waits_for_the_first() -> None:
+    core = Driver("a", "b", "c")
+    core.submit("1")
+    core.submit("2")
+    assert core.submit("t", after=Dependency(["1", "2"], all=False)) == []
+    assert core.reply("c", "1", "error") == [relay("1", "c")]
+    assert core.reply("b", "2") == [relay("2", "b"), assign("t", "a")]
+
+
+def test_after_a_failure_only() -> None:
+    core = Driver("a")
+    core.submit("1")
+    core.submit("cleanup", after=Dependency(["1"], success=False, failure=True))
+    assert core.reply("a", "1", "error") == [relay("1", "a"), assign("cleanup", "a")]
+
+
+def test_after_what_has_long_finished() -> None:
+    core = Driver("a")
+    core.submit("good")
+    core.reply("a", "good")
+    core.submit("bad")
+    core.reply("a", "bad", "error")
+    assert core.submit("1", after=["good"]) == [assign("1", "a")]
+    assert core.submit("2", after=["bad"]) == [fail("2")]
+
+
+def test_an_impossible_dependency_takes_its_dependents_along() -> None:
+    core = Driver("a")
+    core.submit("head")
+    core.submit("1", after=["head"])
+    core.submit("2", after=["1"])
+    core.submit("2b", follow=["1"])
+    core.submit("cleanup", after=Dependency(["2"], success=False, failure=True))
+    assert core.reply("a", "head", "error") == [
+        relay("head", "a"),
+        fail("1"),
+        fail("2"),
+        fail("2b"),
+        assign("cleanup", "a"),
+    ]
+
+
+def test_a_chain_of_100_000_that_fails_is_answered() -> None:
+    driver = Driver("a")
+    core = driver.core
+    driver.submit("0")
+    core.validate = lambda: None  # type: ignore[method-assign]  # O(tasks) each
+    for number in range(1, 100_000):
+        driver.submit(f"{number}", after=[f"{number - 1}"])
+    assert len(driver.reply("a", "0", "error")) == 100_000
+    assert not core.tasks
+
+
+@pytest.mark.parametrize("kind", ["after", "follow"])
+def test_unknown_ids_and_itself_are_invalid(kind: str) -> None:
+    core = Driver("a")
+    core.submit("known")
+    bad = core.submit("t", **{kind: ["known", "unknown"]})
+    assert bad == [fail("t", Reason.INVALID_DEPENDENCY)]
+    assert "unknown" in text(bad)
+    bad = core.submit("self", **{kind: ["self"]})
+    assert bad == [fail("self", Reason.INVALID_DEPENDENCY)]
+    assert "the task itself" in text(bad)
+    # no trace of it is left
+    assert core.reply("a", "known") == [relay("known", "a")]
+
+
+def test_follow_goes_where_the_other_ran() -> None:
+    core = Driver("a", "b", hwm=2)
+    core.submit("1", targets=["a"])
+    assert core.submit("t", follow=["1"]) == []
+    assert core.reply("a", "1") == [relay("1", "a"), assign("t", "a")]
+
+
+def test_follow_any_goes_wherever_one_of_them_ran() -> None:
+    core = Driver("a", "b")
+    for msg_id, engine in (("1", "a"), ("2", "b")):
+        core.submit(msg_id, targets=[engine])
+    core.submit("busy", targets=["a"])
+    core.submit("t", follow=Dependency(["1", "2"], all=False))
+    # `busy` comes before it on a; when b turns out to do as well it need not wait
+    assert core.reply("a", "1") == [relay("1", "a"), assign("busy", "a")]
+    assert core.reply("b", "2") == [relay("2", "b"), assign("t", "b")]
+
+
+def test_follow_all_on_two_engines_is_impossible() -> None:
+    core = Driver("a", "b")
+    core.submit("1", targets=["a"])
+    core.submit("2", targets=["b"])
+    core.submit("t", follow=["1", "2"])
+    core.reply("a", "1")
+    actions = core.reply("b", "2")
+    assert actions == [relay("2", "b"), fail("t")]
+    assert "different engines" in text(actions[1:])
+
+
+def test_follow_what_ran_nowhere_is_impossible() -> None:
+    core = Driver()
+    core.submit("1", timeout=1)
+    core.submit("t", follow=Dependency(["1"], success=False, failure=True))
+    assert core.wait(1) == [fail("1", Reason.TASK_TIMEOUT), fail("t")]
+
+
+def test_follow_off_its_targets_is_impossible() -> None:
+    core = Driver("a", "b")
+    core.submit("1", targets=["a"])
+    core.submit("t", follow=["1"], targets=["b"])
+    actions = core.reply("a", "1")
+    assert actions == [relay("1", "a"), fail("t")]
+    assert "targets" in text(actions[1:])
+
+
+# -- failure and retries ---------------------------------------------------------------
+
+
+def test_a_failed_task_is_retried_elsewhere_first() -> None:
+    core = Driver("a", "b", scheme="lru")
+    assert core.submit("t", retries=2) == [assign("t", "b")]
+    assert core.reply("b", "t", "error") == [assign("t", "a")]
+    # all have failed it: after a pause, any may try again
+    assert core.reply("a", "t", "error") == []
+    assert core.wait(1) == [assign("t", "b", again=3)]
+    assert core.reply("b", "t", "error") == [relay("t", "b")]
+
+
+def test_a_fresh_engine_ends_the_pause() -> None:
+    core = Driver("a")
+    core.submit("t", retries=5)
+    assert core.reply("a", "t", "error") == []
+    assert core.register("b") == [assign("t", "b")]
+    assert core.wait(1) == []
+
+
+def test_a_timeout_ends_the_pause_if_it_is_shorter() -> None:
+    core = Driver("a")
+    core.submit("t", retries=5, timeout=0.1)
+    core.reply("a", "t", "error")
+    actions = core.wait(1)
+    assert actions == [fail("t", Reason.TASK_TIMEOUT)]
+    assert "had not failed it" in text(actions)
+
+
+def test_an_aborted_task_is_never_run_again() -> None:
+    core = Driver("a", "b")
+    core.submit("t", retries=3)
+    assert core.reply("b", "t", "aborted") == [relay("t", "b")]
+
+
+def test_a_reply_without_status_is_a_failure() -> None:
+    core = Driver("a", "b")
+    core.submit("t", retries=1)
+    assert core.reply("b", "t", None) == [assign("t", "a")]
+    actions = core.reply("a", "t", None)
+    assert actions == [fail("t", Reason.ENGINE_ERROR, engine="a")]
+    assert "no status" in text(actions)
+
+
+def test_a_refused_task_goes_elsewhere_and_never_back() -> None:
+    core = Driver("a", "b", stranded_timeout=10)
+    core.submit("t")
+    assert core.refuse("b", "t") == [assign("t", "a")]
+    actions = core.refuse("a", "t")
+    assert actions == [warn()]
+    assert "functional dependency" in text(actions)
+    actions = core.wait(10)
+    assert actions == [fail("t")]
+    assert "functional dependency" in text(actions)
+
+
+def test_a_stranded_task_is_taken_by_an_engine_that_can() -> None:
+    core = Driver("a", stranded_timeout=10)
+    core.submit("t")
+    core.refuse("a", "t")
+    core.wait(9)
+    assert core.register("b") == [assign("t", "b")]
+    assert core.wait(100) == []
+
+
+def test_the_wait_of_a_stranded_task_starts_anew_after_an_engine_came_and_died() -> None:
+    core = Driver("a", stranded_timeout=10, engine_grace=5)
+    core.submit("first", targets=["b"])
+    core.submit("t")
+    core.refuse("a", "t")
+    core.wait(6)
+    assert core.register("b") == [assign("first", "b")]
+    assert core.unregister("b") == [warn()]
+    assert core.wait(9) == [fail("first", Reason.ENGINE_ERROR, engine="b")]
+    assert core.wait(1) == [fail("t")]
+
+
+def test_stranded_timeout_0_fails_at_once_and_none_never() -> None:
+    core = Driver("a", stranded_timeout=0)
+    core.submit("t")
+    core.refuse("a", "t")
+    assert core.wait(0) == [fail("t")]
+    core = Driver("a", stranded_timeout=None)
+    core.submit("t")
+    assert core.refuse("a", "t") == [warn()]
+    assert core.wait(1e9) == []
+    assert core.register("b") == [assign("t", "b")]
+
+
+def test_tasks_stranded_alike_are_one_line_in_the_log() -> None:
+    core = Driver("a")
+    core.submit("1")
+    core.submit("2")
+    assert core.refuse("a", "1") == [warn(), assign("2", "a")]
+    assert core.refuse("a", "2") == []
+
+
+def test_a_task_refused_by_all_its_targets_fails_at_once() -> None:
+    core = Driver("a", "b")
+    core.submit("t", targets=["a"])
+    assert core.refuse("a", "t") == [fail("t")]
+
+
+# -- engines that come and go ----------------------------------------------------------
+
+
+def test_late_replies_count_within_the_grace() -> None:
+    core = Driver("a", "b", engine_grace=5)
+    core.submit("t", targets=["a"])
+    assert core.unregister("a") == []
+    assert core.wait(4.9) == []
+    assert core.reply("a", "t") == [relay("t", "a")]
+    assert core.wait(100) == []
+
+
+def test_after_the_grace_a_task_has_failed_and_replies_are_discarded() -> None:
+    core = Driver("a", "b", engine_grace=5)
+    core.submit("1", targets=["a"])
+    core.submit("2", after=["1"])
+    core.unregister("a")
+    actions = core.wait(5)
+    assert actions == [fail("1", Reason.ENGINE_ERROR, engine="a"), fail("2")]
+    assert "Engine 'a' died" in text(actions[:1])
+    assert core.reply("a", "1") == [warn()]
+
+
+def test_a_dead_engines_tasks_are_retried() -> None:
+    core = Driver("a", "b", engine_grace=5)
+    core.submit("t", retries=1)
+    core.unregister("b")
+    assert core.wait(5) == [assign("t", "a")]
+
+
+def test_a_task_pinned_to_an_engine_that_dies_fails_at_once() -> None:
+    core = Driver("a", "b")
+    core.submit("busy", targets=["a"])
+    core.submit("queued", targets=["a"])
+    core.submit("waiting", targets=["a"], after=["busy"])
+    core.submit("either", targets=["a", "b"], after=["busy"])
+    core.submit("follower", after=["queued"])
+    assert core.unregister("a") == [fail("queued"), fail("waiting"), fail("follower")]
+    assert core.submit("new", targets=["a"]) == [fail("new")]
+
+
+def test_following_onto_an_engine_that_died_fails_at_once() -> None:
+    core = Driver("a", "b", hwm=2)
+    core.submit("done", targets=["a"])
+    core.reply("a", "done")
+    core.submit("other", targets=["b"])
+    core.submit("waiting", follow=["done"], after=["other"])
+    core.submit("chance", follow=Dependency(["done", "other"], all=False), after=["other"])
+    assert core.unregister("a") == [fail("waiting")]
+    actions = core.submit("new", follow=["done"])
+    assert actions == [fail("new")]
+    assert "died" in text(actions)
+    assert core.reply("b", "other") == [relay("other", "b"), assign("chance", "b")]
+
+
+def test_targets_that_were_never_seen_may_still_come() -> None:
+    core = Driver("a", stranded_timeout=10)
+    assert core.submit("t", targets=["x"]) == [warn()]
+    assert core.register("x") == [assign("t", "x")]
+    assert core.submit("u", targets=["y"]) == [warn()]
+    actions = core.wait(10)
+    assert actions == [fail("u")]
+    assert "y" in text(actions)
+
+
+def test_an_engine_announced_twice_counts_once() -> None:
+    core = Driver("a")
+    assert core.register("a") == [warn()]
+    core.submit("1")
+    assert core.submit("2") == []
+
+
+def test_an_unknown_engine_that_goes_is_one_line() -> None:
+    assert Driver().unregister("a") == [warn()]
+
+
+def test_an_engine_without_a_connection_is_left_alone_for_a_while() -> None:
+    core = Driver("a", "b", scheme="lru")
+    assert core.submit("t") == [assign("t", "b")]
+    assert core.unreachable("b", "t") == [assign("t", "a")]
+    assert core.submit("u") == []
+    assert core.wait(0.05) == [assign("u", "b")]
+    assert core.unreachable("b", "u") == []
+    assert core.wait(0.09) == []  # twice as long
+    assert core.wait(0.02) == [assign("u", "b")]
+
+
+def test_an_unreachable_engine_does_not_stop_a_timeout() -> None:
+    core = Driver("a")
+    core.submit("t", timeout=1)
+    for _ in range(3):
+        core.unreachable("a", "t")
+        core.wait(0.25)
+    assert core.unreachable("a", "t") == []
+    assert core.wait(0.3)[0] == fail("t", Reason.TASK_TIMEOUT)
+
+
+def test_an_engine_that_comes_back_starts_anew() -> None:
+    core = Driver("a", engine_grace=5)
+    core.submit("t", retries=1)
+    core.unregister("a")
+    assert core.register("a") == []
+    assert core.submit("u") == [assign("u", "a")]
+    assert core.reply("a", "u") == [relay("u", "a")]
+    # it may have had the message before: what it gets now differs
+    assert core.wait(6) == [assign("t", "a", again=2)]
+    assert core.reply("a", "t") == [relay("t", "a")]
+
+
+# -- time ------------------------------------------------------------------------------
+
+
+def test_a_timeout_counts_the_time_in_the_queue() -> None:
+    core = Driver("a", "b")
+    assert core.submit("runs", timeout=1, targets=["a"], retries=1) == [assign("runs", "a")]
+    assert core.wait(100) == []
+    core.submit("waits", timeout=1, after=["runs"])
+    actions = core.wait(1)
+    assert actions == [fail("waits", Reason.TASK_TIMEOUT)]
+    assert "after runs" in text(actions)
+    core.submit("queued", timeout=1, targets=["a"])
+    assert core.wait(1) == [fail("queued", Reason.TASK_TIMEOUT)]
+    # anew each time it is queued
+    core.reply("a", "runs", "error")
+    assert core.wait(0.25) == [assign("runs", "a", again=2)]
+
+
+# -- bad input -------------------------------------------------------------------------
+
+
+def test_a_task_is_accepted_once() -> None:
+    core = Driver("a")
+    core.submit("t")
+    assert core.submit("t") == [warn()]
+    core.reply("a", "t")
+    assert core.submit("t") == [warn()]
+
+
+def test_a_rejected_task_has_failed() -> None:
+    core = Driver("a")
+    actions = core.reject("t", "'retries' is 'many'")
+    assert actions == [fail("t", Reason.INVALID_METADATA)]
+    assert "'retries' is 'many'" in text(actions)
+    assert core.submit("u", after=["t"]) == [fail("u")]
+
+
+def test_an_answer_to_a_task_that_an_engine_does_not_hold_frees_nothing() -> None:
+    core = Driver("a", "b")
+    core.submit("1", targets=["a"])
+    core.submit("2", targets=["a"])
+    assert core.reply("a", "2") == [warn()]
+    assert core.reply("b", "1") == [warn()]
+    assert core.reply("b", "nothing") == [warn()]
+    assert core.reply("a", "1") == [relay("1", "a"), assign("2", "a")]
+    assert core.reply("a", "1") == [warn()]
+
+
+def test_a_transition_that_is_not_in_the_table_is_an_error() -> None:
+    core = Driver("a")
+    core.submit("t")
+    task = core.core.tasks["t"]
+    with pytest.raises(RuntimeError, match="t: no way from ASSIGNED to WAITING"):
+        task.move(TaskState.WAITING)

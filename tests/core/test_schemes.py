@@ -1,0 +1,154 @@
+"""The schemes, as functions and as indexes, and how they are found."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from ipp_richsched.core.engines import EnginePool
+from ipp_richsched.core.schemes import BUILT_IN, SchemeError, find_scheme
+from ipp_richsched.core.task import NOWHERE
+
+LOADS = st.lists(st.integers(0, 3), min_size=1, max_size=6)
+
+
+def pool_with(scheme: str, loads: Sequence[int], hwm: int, seed: int) -> EnginePool:
+    """A pool whose engines have these loads in least-recently-used order."""
+    pool = EnginePool(find_scheme(scheme), hwm, Random(seed))
+    engines = [pool.register(f"e{number}".encode()) for number in range(len(loads))]
+    for engine, load in zip(engines, loads, strict=True):
+        for _ in range(max(1, load)):
+            pool.assign(engine)
+        if not load:
+            pool.finish(engine)
+    return pool
+
+
+@given(loads=LOADS, hwm=st.integers(0, 3), seed=st.integers(0, 1000))
+@pytest.mark.parametrize("scheme", ["leastload", "lru"])
+def test_an_index_chooses_what_its_function_does(
+    scheme: str, loads: list[int], hwm: int, seed: int
+) -> None:
+    pool = pool_with(scheme, loads, hwm, seed)
+    roomy = [engine for engine in pool.by_use() if pool.has_room(engine)]
+    chosen = pool.choose(None, NOWHERE)
+    if not roomy:
+        assert chosen is None
+        return
+    index = BUILT_IN[scheme].choose([engine.load for engine in roomy], Random(0))
+    assert chosen is roomy[index]
+    assert pool.choose(frozenset(pool.engines), NOWHERE) is chosen
+
+
+@pytest.mark.parametrize("scheme", ["plainrandom", "twobin", "weighted"])
+def test_a_random_index_chooses_as_often_as_its_function(scheme: str) -> None:
+    pool = pool_with(scheme, [0, 2, 1, 1, 3], hwm=3, seed=1)
+    places = frozenset(pool.engines)
+    draws = 20_000
+    by_index = Counter(pool.choose(None, NOWHERE) for _ in range(draws))
+    by_function = Counter(pool.choose(places, NOWHERE) for _ in range(draws))
+    assert set(by_index) == set(by_function)
+    for engine, count in by_function.items():
+        # four standard deviations of a share, for two samples
+        assert abs(by_index[engine] - count) < 4 * (2 * draws * 0.25) ** 0.5
+
+
+def test_weighted_takes_an_idle_engine_and_nearly_never_another() -> None:
+    pool = pool_with("weighted", [3, 1, 0, 2], hwm=0, seed=1)
+    for _ in range(100):
+        chosen = pool.choose(None, NOWHERE)
+        assert chosen is not None
+        assert chosen.load == 0
+
+
+def test_twobin_prefers_the_less_recently_used() -> None:
+    pool = pool_with("twobin", [0] * 10, hwm=1, seed=1)
+    order = pool.by_use()
+    places = [order.index(pool.choose(None, NOWHERE)) for _ in range(10_000)]
+    assert places.count(0) > 1.5 * 1_000
+    assert places.count(9) < 0.5 * 1_000
+
+
+@given(data=st.data())
+@pytest.mark.parametrize("scheme", sorted(BUILT_IN))
+def test_an_index_offers_just_the_engines_that_have_room(scheme: str, data: st.DataObject) -> None:
+    pool = EnginePool(find_scheme(scheme), 2, Random(0))
+    steps = st.lists(st.tuples(st.sampled_from("radfpc"), st.integers(0, 4)), max_size=60)
+    for step, number in data.draw(steps):
+        ident = f"e{number}".encode()
+        engine = pool.engines.get(ident)
+        if engine is None:
+            if step == "r":
+                pool.register(ident)
+        elif step == "a" and pool.has_room(engine):
+            pool.assign(engine)
+        elif step == "f" and engine.load:
+            pool.finish(engine)
+        elif step == "d":
+            pool.unregister(ident)
+        elif step in "pc":
+            pool.set_paused(engine, step == "p")
+        chosen = pool.choose(None, NOWHERE)
+        if chosen is None:
+            assert not any(pool.has_room(engine) for engine in pool.engines.values())
+        else:
+            assert pool.has(chosen)
+            assert pool.has_room(chosen)
+
+
+# -- a user's own ----------------------------------------------------------------------
+
+
+def last(loads: list[float]) -> int:
+    return len(loads) - 1
+
+
+def raises(loads: list[float]) -> int:
+    raise ZeroDivisionError("oh no")
+
+
+def too_far(loads: list[float]) -> int:
+    return len(loads)
+
+
+def no_index(loads: list[float]) -> Any:
+    return "first"
+
+
+def test_a_function_by_its_dotted_name() -> None:
+    pool = pool_with(f"{__name__}.last", [0, 1, 2], hwm=0, seed=0)
+    assert pool.choose(None, NOWHERE) is pool.by_use()[-1]
+    assert pool.choose(frozenset([b"e0", b"e1"]), NOWHERE) is pool.engines[b"e1"]
+
+
+def test_a_name_in_the_entry_point_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = importlib.metadata.EntryPoint("mine", f"{__name__}:last", "ipp_richsched.schemes")
+    found = importlib.metadata.EntryPoints([point])
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda: found)
+    assert find_scheme("mine").choose([3, 1], Random(0)) == 1
+    with pytest.raises(SchemeError, match="mine"):  # named among the ones that exist
+        find_scheme("yours")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nonsense", "leastload, lru, plainrandom, twobin, weighted"),
+        ("no.such.module.function", "No module named 'no'"),
+        (f"{__name__}.nothing", "nothing"),
+        (f"{__name__}.BUILT_IN", "not a function"),
+        (f"{__name__}.raises", "ZeroDivisionError: oh no"),
+        (f"{__name__}.too_far", "returned 1, not an index below 1"),
+        (f"{__name__}.no_index", "returned 'first'"),
+    ],
+)
+def test_what_is_no_scheme_is_an_error_that_says_why(name: str, said: str) -> None:
+    with pytest.raises(SchemeError, match=said):
+        find_scheme(name)
