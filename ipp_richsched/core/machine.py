@@ -1,15 +1,17 @@
 """The scheduler as a state machine: `SchedulerCore.handle(event, now=...)` -> actions.
 
 One event at a time moves tasks between the collections that `core.task` names.  What one
-event entails is worked off in loops (`_settle`), never by recursion: finished tasks move
-the counters of their dependents (`_propagate`), tasks that became ready and engines that
-gained room are matched (`Placement.match`), and whatever fails on the way goes round
-again.
+event entails is worked off in a loop (`_settle`), never by recursion: finished tasks move
+the counters of their dependents (`_tell`), tasks that became ready and engines that gained
+room are matched (`Placement.match`), and whatever fails on the way goes round again.  No
+event does more than a slice of that: what is left makes `TimePassed` due at once, so that
+the shell can serve its sockets in between.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from random import Random
 
 from .actions import Action, AssignTask, FailTask, Reason, RelayReply, Warn
@@ -34,6 +36,9 @@ from .placement import Placement
 from .prospects import Prospects
 from .schemes import find_scheme
 from .task import NOWHERE, Task, TaskState
+
+SLICE, CROWDED_SLICE = 500, 10
+"""How much work one event may cost, and one that comes while there is work left."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds that an engine which could not be reached is left alone, doubled each time."""
@@ -79,9 +84,10 @@ class SchedulerCore:
         self._submitted = 0
         self._now = 0.0
         self._actions: list[Action] = []
-        # what the current event has still to be carried through, see `_settle`
-        self._finished: deque[tuple[str, Outcome]] = deque()
-        self._ready: list[Task] = []
+        # what events entail and `_settle` has still to work off:
+        self._news: deque[tuple[Task, Outcome, bool]] = deque()  # dependents of finished tasks
+        self._reviews: deque[Task] = deque()  # queued tasks that have lost their last engine
+        self.unplaced: list[Task] = []
         self._roomy: list[Engine] = []
         self._handlers = {
             EngineRegistered: self._engine_registered,
@@ -107,15 +113,22 @@ class SchedulerCore:
         list of Action
             What to do, in this order.
         """
+        # events that come while there is work left are taken in, and add little to it
+        budget = CROWDED_SLICE if self.busy and type(event) is not TimePassed else SLICE
         self._now = now
         self._actions = []
         self._handlers[type(event)](event)  # type: ignore[operator]
-        self._settle()
+        self._settle(budget)
         return self._actions
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is work left of the events so far, for `TimePassed` to go on with."""
+        return bool(self._news or self._reviews or self.unplaced or self._roomy)
+
     def next_deadline(self) -> float | None:
-        """When `TimePassed` is due, or None."""
-        return self.deadlines.next()
+        """When `TimePassed` is due, or None; now, where there is work left."""
+        return self._now if self.busy else self.deadlines.next()
 
     def validate(self) -> None:
         """Check that the state is consistent; raises AssertionError. O(tasks), for tests."""
@@ -129,7 +142,7 @@ class SchedulerCore:
             self.warn(f"engine {name(event.engine)} was announced twice")
             return
         engine = pool.register(event.engine)
-        self.placement.engine_registered(engine, self._now)
+        self._reviews.extend(self.placement.engine_registered(engine))
         self._roomy.append(engine)
 
     def _engine_unregistered(self, event: EngineUnregistered) -> None:
@@ -139,7 +152,7 @@ class SchedulerCore:
         engine = self.pool.unregister(event.engine)
         if engine.assigned:
             self.deadlines.add(self._now + self.engine_grace, Kind.GRACE, engine)
-        self.placement.engine_died(engine, self._now)
+        self._reviews.extend(self.placement.engine_died(engine))
         for task in self.graph.engine_died(engine.ident):
             self._advance(task)
 
@@ -206,7 +219,10 @@ class SchedulerCore:
             self._attempt_failed(task, self._explain.no_status(task))
 
     def _time_passed(self, event: TimePassed) -> None:
-        while (entry := self.deadlines.pop_due(self._now)) is not None:
+        for _ in range(SLICE):
+            entry = self.deadlines.pop_due(self._now)
+            if entry is None:
+                break
             subject = entry.subject
             if entry.kind is Kind.TIMEOUT:
                 subject.timer = None
@@ -219,12 +235,14 @@ class SchedulerCore:
                 subject.failed_on = NOWHERE
                 self._requeue(subject)
             elif entry.kind is Kind.GRACE:
-                for task in list(subject.assigned.values()):
+                for task in list(islice(subject.assigned.values(), SLICE)):
                     self._attempt_failed(task, self._explain.engine_died(task))
+                if subject.assigned:
+                    self.deadlines.add(self._now, Kind.GRACE, subject)
+                    break
             else:
                 self.pool.set_paused(subject, False)
                 self._roomy.append(subject)
-            self._settle()
 
     def _new_task(self, event: TaskSubmitted) -> Task | None:
         if event.msg_id in self.tasks or event.msg_id in self.history:
@@ -255,7 +273,7 @@ class SchedulerCore:
         elif after is Status.MET and follow is Status.MET:
             self.graph.unwatch(task)
             task.move(TaskState.READY)
-            self._ready.append(task)
+            self.unplaced.append(task)
         elif self.prospects.hopeless(task):
             self.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.targets(task))
         else:
@@ -292,12 +310,12 @@ class SchedulerCore:
         """Have a task wait for an engine; its timeout starts anew unless `expires` is given."""
         task.move(TaskState.READY)
         self._start_timeout(task, expires)
-        self._ready.append(task)
+        self.unplaced.append(task)
 
     def _requeue(self, task: Task) -> None:
         """Look again at a queued task: other engines may take it now."""
         self.queue.remove(task)
-        self._ready.append(task)
+        self.unplaced.append(task)
 
     def _attempt_failed(self, task: Task, text: str) -> None:
         """An attempt failed: there is a retry left, or else no reply that could be relayed."""
@@ -334,35 +352,44 @@ class SchedulerCore:
         del self.tasks[task.msg_id]
         outcome = Outcome(state is TaskState.SUCCEEDED, engine)
         self.history.record(task.msg_id, outcome)
-        self._finished.append((task.msg_id, outcome))
+        after, follow = self.graph.pop(task.msg_id)
+        self._news.extend([(dependent, outcome, False) for dependent in after])
+        self._news.extend([(dependent, outcome, True) for dependent in follow])
 
     # -- carrying an event through -----------------------------------------------------
 
-    def _settle(self) -> None:
-        """Work off all that the event entails."""
-        while self._finished or self._ready or self._roomy:
-            while self._finished:
-                self._propagate(*self._finished.popleft())
-            ready, self._ready = self._ready, []
-            roomy, self._roomy = self._roomy, []
-            self.placement.match(ready, roomy, self._now)
+    def _settle(self, budget: int) -> None:
+        """Work off what events entail, as far as the budget goes."""
+        while True:
+            while self._news and budget > 0:
+                self._tell(*self._news.popleft())
+                budget -= 1
+            while self._reviews and budget > 0:
+                self.placement.review(self._reviews.popleft(), self._now)
+                budget -= 1
+            if self.unplaced or self._roomy:
+                ready, self.unplaced = self.unplaced, []
+                roomy, self._roomy = self._roomy, []
+                left = self.placement.match(ready, roomy, self._now, budget)
+                self.unplaced += left.ready
+                self._roomy += left.roomy
+                budget = left.budget
+            if budget <= 0 or not (self._news or self._reviews):
+                return
 
-    def _propagate(self, msg_id: str, outcome: Outcome) -> None:
-        """Move the counters of a finished task's dependents; O(dependents)."""
-        after, follow = self.graph.pop(msg_id)
-        for task in after:
-            if task.state is TaskState.WAITING:
-                self.prospects.count_after(task, outcome)
-                self._advance(task)
-        for task in follow:
-            if task.state >= TaskState.SUCCEEDED:
-                continue
+    def _tell(self, task: Task, outcome: Outcome, follows: bool) -> None:
+        """Move the counters of a task that waited for one that has finished."""
+        if task.state >= TaskState.SUCCEEDED:
+            return
+        if follows:
             self.prospects.count_follow(task, outcome)
-            if task.state is TaskState.WAITING:
-                self._advance(task)
-            elif task.group is not None:
-                # one id of several sufficed, and now it may run in one more place
-                self._requeue(task)
+        else:
+            self.prospects.count_after(task, outcome)
+        if task.state is TaskState.WAITING:
+            self._advance(task)
+        elif follows and task.group is not None:
+            # one id of several sufficed, and now it may run in one more place
+            self._requeue(task)
 
     # -- small things ------------------------------------------------------------------
 

@@ -6,8 +6,9 @@ what an event made ready, and the engines to which it gave room, have to be look
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .actions import Reason
 from .deadlines import Deadlines, Kind
@@ -31,6 +32,14 @@ class Lifecycle(Protocol):
     def fail(self, task: Task, reason: Reason, text: str) -> None: ...
 
     def warn(self, text: str) -> None: ...
+
+
+class Left(NamedTuple):
+    """What `Placement.match` left undone, and what it left of its budget."""
+
+    ready: list[Task]
+    roomy: list[Engine]
+    budget: int
 
 
 class Placement:
@@ -69,19 +78,34 @@ class Placement:
         """Whether a task that no engine may take waits without a deadline."""
         return self._stranded_timeout is None
 
-    def match(self, ready: list[Task], roomy: Iterable[Engine], now: float) -> None:
+    def match(self, ready: list[Task], roomy: Iterable[Engine], now: float, budget: int) -> Left:
         """Place tasks that became ready, and queued ones on engines that gained room.
 
         Costs what `ReadyQueue.first` and the scheme's index cost, for each task assigned
         and each that has to be queued.
+
+        Parameters
+        ----------
+        ready : list of Task
+        roomy : iterable of Engine
+        now : float
+        budget : int
+            How many queued tasks may be assigned.
+
+        Returns
+        -------
+        Left
+            What could not be done within the budget.
         """
         ready.sort()
         roomy = [engine for engine in dict.fromkeys(roomy) if self._pool.has(engine)]
-        for task in ready:
+        for place, task in enumerate(ready):
             if task.state is not TaskState.READY:
                 continue  # it failed on the way
             for engine in roomy:
-                self._fill(engine, task.seq)
+                budget = self._fill(engine, budget, task.seq)
+                if budget <= 0 and self._offer(engine, task.seq) is not None:
+                    return Left(ready[place:], roomy, 0)
             chosen = self._choose(task)
             if chosen is not None:
                 self._lifecycle.assign(task, chosen)
@@ -90,22 +114,31 @@ class Placement:
             if not self.queue.has_engine(group):
                 self._park(task, group, now)
         for engine in roomy:
-            self._fill(engine)
+            budget = self._fill(engine, budget)
+        if budget <= 0:
+            return Left([], [engine for engine in roomy if self._offer(engine) is not None], 0)
+        return Left([], [], budget)
 
-    def engine_registered(self, engine: Engine, now: float) -> None:
-        """Look again at tasks that nobody could take; O(groups), and O(those tasks)."""
+    def engine_registered(self, engine: Engine) -> list[Task]:
+        """Tasks to review because engines have come; O(groups), and O(tasks parked for one)."""
         self.queue.engine_registered(engine)
         first = len(self._pool.engines) == 1
+        tasks: list[Task] = []
         for group in self.queue.groups():
             if group.admits(engine.ident):
                 self._unpark(group)
             elif first:
-                self._review(group, now)  # while there was no engine at all they just waited
+                tasks += group  # while there was no engine at all they just waited
+        return sorted(tasks)
 
-    def engine_died(self, engine: Engine, now: float) -> None:
-        """Look again at the tasks that only `engine` could take; O(groups), and O(those)."""
-        for group in self.queue.engine_died(engine):
-            self._review(group, now)
+    def engine_died(self, engine: Engine) -> list[Task]:
+        """Tasks to review because `engine` has died; O(groups), O(n log n) in those tasks."""
+        return sorted(task for group in self.queue.engine_died(engine) for task in group)
+
+    def review(self, task: Task, now: float) -> None:
+        """Look again at a task that no engine could take; one that can may have come since."""
+        if task.group is not None and not self.queue.has_engine(task.group):
+            self._park(task, task.group, now)
 
     def give_up(self, task: Task) -> None:
         """A task has waited long enough for an engine that could take it."""
@@ -129,19 +162,20 @@ class Placement:
             self._lifecycle.warn(f"{error}; 'leastload' chose instead")
             return self._pool.least_loaded(*where)
 
-    def _fill(self, engine: Engine, before: float = float("inf")) -> None:
-        """Give an engine that has room the tasks that were submitted before another."""
-        while self._pool.has_room(engine):
-            task = self.queue.first(engine)
-            if task is None or task.seq > before:
-                return
+    def _offer(self, engine: Engine, before: float = math.inf) -> Task | None:
+        """The next task for an engine if it has room, of those submitted before another."""
+        if not self._pool.has_room(engine):
+            return None
+        task = self.queue.first(engine)
+        return task if task is not None and task.seq < before else None
+
+    def _fill(self, engine: Engine, budget: int, before: float = math.inf) -> int:
+        """Give an engine the tasks that it has room for; the budget that is left."""
+        while budget > 0 and (task := self._offer(engine, before)) is not None:
             self.queue.remove(task)
             self._lifecycle.assign(task, engine)
-
-    def _review(self, group: Group, now: float) -> None:
-        """No registered engine may take the tasks of `group`; O(n log n) in them."""
-        for task in sorted(group):
-            self._park(task, group, now)
+            budget -= 1
+        return budget
 
     def _park(self, task: Task, group: Group, now: float) -> None:
         """Decide what becomes of a queued task that no registered engine may take now."""

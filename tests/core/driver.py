@@ -38,6 +38,9 @@ class Driver:
     def handle(self, event: Event) -> list[Action]:
         actions = self.core.handle(event, now=self.now)
         self.core.validate()
+        while self.core.busy:
+            actions += self.core.handle(TimePassed(), now=self.now)
+            self.core.validate()
         return actions
 
     def register(self, engine: str) -> list[Action]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from random import Random
+from unittest import mock
 
 import hypothesis.strategies as st
 import ipyparallel as ipp
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from ipp_richsched.core import machine
 from ipp_richsched.core.actions import Action, AssignTask, FailTask, RelayReply
 from ipp_richsched.core.dependency import Dependency
 from ipp_richsched.core.engines import EnginePool
@@ -37,9 +39,11 @@ class RandomCluster(RuleBasedStateMachine):
         hwm=st.integers(0, 3),
         seed=st.integers(0, 99),
         stranded=st.sampled_from([0.0, 3.0, None]),
+        work=st.sampled_from([1, 3, 500]),
     )
-    def start(self, scheme: str, hwm: int, seed: int, stranded: float | None) -> None:
-        self.hwm = hwm
+    def start(self, scheme: str, hwm: int, seed: int, stranded: float | None, work: int) -> None:
+        self.work = mock.patch.object(machine, "SLICE", work)
+        self.work.start()
         pool = EnginePool(find_scheme(scheme), hwm, Random(seed))
         self.core = SchedulerCore(pool, engine_grace=5.0, stranded_timeout=stranded)
         self.now = 0.0
@@ -58,7 +62,9 @@ class RandomCluster(RuleBasedStateMachine):
         while events:
             for action in self.core.handle(events.pop(0), now=self.now):
                 self.carry_out(action)
-        self.core.validate()
+            self.core.validate()
+            if not events and self.core.busy:
+                events.append(TimePassed())
 
     def carry_out(self, action: Action) -> None:
         if isinstance(action, AssignTask):
@@ -212,9 +218,15 @@ class RandomCluster(RuleBasedStateMachine):
                 assert (msg_id in self.core.tasks) != (msg_id in self.answered), msg_id
 
     def teardown(self) -> None:
-        """Drain: with an engine that takes all and answers all, each task is answered."""
         if not hasattr(self, "core"):
             return
+        try:
+            self.drain()
+        finally:
+            self.work.stop()
+
+    def drain(self) -> None:
+        """With an engine that takes all and answers all, each task is answered."""
         self.engines.add(b"z")
         self.handle(EngineRegistered(b"z"))
         for engine in ENGINES:
@@ -222,8 +234,11 @@ class RandomCluster(RuleBasedStateMachine):
                 self.engines.add(engine)
                 self.handle(EngineRegistered(engine))
         for _ in range(1000):
-            while self.held:
-                self.give_answer(*self.held.pop(0), "ok")
+            while self.held or self.core.busy:
+                if self.held:
+                    self.give_answer(*self.held.pop(0), "ok")
+                else:
+                    self.handle(TimePassed())
             if not self.core.tasks:
                 break
             self.pass_time(self.now + 10.0)

@@ -1,0 +1,168 @@
+"""The command line: ``ipp-richsched``.
+
+Subcommands import what they need when they run, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+_FAILED = 1
+_BAD_INPUT = 2
+_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+_LONGEST = 86_400.0  # seconds
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process where it is not given.
+
+    Returns
+    -------
+    int
+        The exit status: 0 when all is well, 1 when a run did not go as it should, 2 for bad input.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+    except KeyboardInterrupt:
+        print("ipp-richsched: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ipp-richsched", description="A task scheduler for IPython Parallel."
+    )
+    parser.add_argument("--version", action="version", version=version("ipp-richsched"))
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    for name, run, text in (
+        ("enable", _enable, "let the stock ipcontroller run this scheduler"),
+        ("disable", _disable, "let the stock ipcontroller run its own scheduler again"),
+    ):
+        command = commands.add_parser(name, help=text, description=_sentence(text))
+        where = command.add_mutually_exclusive_group()
+        where.add_argument(
+            "--profile",
+            metavar="NAME",
+            default="default",
+            help="in this IPython profile (default: %(default)s)",
+        )
+        where.add_argument(
+            "--sys-prefix",
+            action="store_true",
+            help="for every profile, in etc/ipython of this Python environment",
+        )
+        command.set_defaults(run=run)
+
+    text = "run a DAG on a local cluster, and kill an engine on the way"
+    command = commands.add_parser("demo", help=text, description=_sentence(text))
+    _add_n(command, least=2)
+    command.set_defaults(run=_demo)
+
+    text = "run a WfCommons workflow (WfFormat 1.5) on a local cluster, its durations scaled"
+    command = commands.add_parser("replay", help=text, description=_sentence(text))
+    command.add_argument("file", metavar="FILE.json", type=Path, help="the workflow")
+    _add_n(command, least=1)
+    command.add_argument(
+        "--seconds",
+        metavar="S",
+        type=_seconds,
+        default=10.0,
+        help="what max(critical path, work / engines) is scaled to (default: %(default)g)",
+    )
+    command.set_defaults(run=_replay)
+    return parser
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _add_n(command: argparse.ArgumentParser, *, least: int) -> None:
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, is {value}")
+        return value
+
+    command.add_argument(
+        "-n", type=number, default=4, help="the number of engines (default: %(default)s)"
+    )
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= _LONGEST:
+        raise argparse.ArgumentTypeError(f"must be more than 0 and at most {_LONGEST:g}, is {text}")
+    return value
+
+
+def _enable(arguments: argparse.Namespace) -> int:
+    from .enable import EnableError, config_path, enable
+
+    try:
+        path = config_path(_profile(arguments), arguments.sys_prefix)
+        changed = enable(path)
+    except EnableError as error:
+        return _error(error, _BAD_INPUT)
+    print(f"enabled in {path}" if changed else f"nothing to do: already enabled in {path}")
+    return 0
+
+
+def _disable(arguments: argparse.Namespace) -> int:
+    from .enable import EnableError, config_path, disable
+
+    try:
+        path = config_path(_profile(arguments), arguments.sys_prefix)
+        changed = disable(path)
+    except EnableError as error:
+        return _error(error, _BAD_INPUT)
+    print(f"disabled in {path}" if changed else f"nothing to do: not enabled in {path}")
+    return 0
+
+
+def _profile(arguments: argparse.Namespace) -> str | None:
+    return None if arguments.sys_prefix else arguments.profile
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from .demo import demo
+    from .local_cluster import ClusterError
+
+    try:
+        return demo(arguments.n)
+    except ClusterError as error:
+        return _error(error, _FAILED)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from .local_cluster import ClusterError
+    from .replay import replay
+    from .wfformat import WorkflowError
+
+    try:
+        return replay(arguments.file, arguments.n, arguments.seconds)
+    except WorkflowError as error:
+        return _error(error, _BAD_INPUT)
+    except ClusterError as error:
+        return _error(error, _FAILED)
+
+
+def _error(error: Exception, status: int) -> int:
+    print(f"ipp-richsched: {error}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

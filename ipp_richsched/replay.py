@@ -1,0 +1,140 @@
+"""Run a workflow on a real cluster, its durations scaled, and check that all went right."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import ipyparallel as ipp
+
+from .local_cluster import local_cluster
+from .progress import watch
+from .summary import Attempt, engine_table, error_name, out_of_order
+from .wfformat import load
+from .workflow import Step, bounds, scaled
+
+# What a task may cost in submission, scheduling and reply, on a slow machine.
+_SECONDS_PER_TASK = 0.1
+_SECONDS_OF_PATIENCE = 30.0
+
+_PROBLEMS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a workflow ran.
+
+    Attributes
+    ----------
+    attempts : list of Attempt
+        The tasks that were completed.
+    makespan : float
+        Seconds from the first submission to the last completion.
+    problems : list of str
+        What went wrong, a line each: tasks lost, tasks that failed, tasks that started too early.
+    """
+
+    attempts: list[Attempt]
+    makespan: float
+    problems: list[str]
+
+
+def run(client: ipp.Client, steps: Sequence[Step]) -> Outcome:
+    """Run `steps` through a load-balanced view; each one sleeps for its duration.
+
+    Parameters
+    ----------
+    client : ipyparallel.Client
+        A client with at least one engine.
+    steps : sequence of Step
+        In topological order.
+
+    Returns
+    -------
+    Outcome
+    """
+    view = client.load_balanced_view()
+    results: dict[str, ipp.AsyncResult] = {}
+    submitted = time.time()
+    for step in steps:
+        with view.temp_flags(after=[results[parent] for parent in step.parents]):
+            results[step.name] = view.apply_async(time.sleep, step.seconds)
+    # A scheduler that leaves no engine idle while a task is ready stays within the sum of the two
+    # lower bounds (Graham 1966, Bounds for certain multiprocessing anomalies).
+    limit = bounds(steps, len(client.ids))
+    longest = limit.critical_path + limit.work / limit.engines
+    lost = watch(results, timeout=longest + _SECONDS_PER_TASK * len(steps) + _SECONDS_OF_PATIENCE)
+
+    problems = [f"{name}: lost, no answer" for name in lost]
+    attempts = []
+    for name, result in results.items():
+        if not result.done():
+            continue
+        if (error := result.exception()) is not None:
+            problems.append(f"{name}: failed, {error_name(error)}")
+            continue
+        times = result.metadata
+        attempts.append(
+            Attempt(
+                name,
+                times.engine_id,
+                times.started.timestamp(),
+                times.completed.timestamp(),
+                "done",
+            )
+        )
+    early = out_of_order(steps, attempts)
+    problems += [f"{name}: started before its parents were completed" for name in early]
+    makespan = max((attempt.ended for attempt in attempts), default=submitted) - submitted
+    return Outcome(attempts, makespan, problems)
+
+
+def replay(path: Path, n: int, seconds: float) -> int:
+    """Run a WfFormat workflow on a local cluster and print how it went.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The workflow.
+    n : int
+        The number of engines.
+    seconds : float
+        What the lower bound of the makespan is scaled to, in seconds.
+
+    Returns
+    -------
+    int
+        0, or 1 when a task was lost, failed, or started before its parents were completed.
+
+    Raises
+    ------
+    ipp_richsched.wfformat.WorkflowError
+        If the file is not a workflow that can be run; no cluster is started then.
+    ipp_richsched.local_cluster.ClusterError
+        If the cluster does not start.
+    """
+    recorded = load(path)
+    steps = scaled(recorded, n, seconds)
+    links = sum(len(step.parents) for step in steps)
+    print(f"{path.name}: {len(steps)} tasks, {links} dependencies")
+    print(f"as recorded: {bounds(recorded, n)}")
+    print(f"scaled:      {bounds(steps, n)}")
+    print(f"starting a controller and {n} engines", flush=True)
+    with local_cluster(n) as client:
+        engines = list(client.ids)
+        outcome = run(client, steps)
+        died = {engine: "died" for engine in engines if engine not in client.ids}
+    print()
+    print(engine_table(outcome.attempts, engines, died))
+    print(f"makespan {outcome.makespan:.2f} s, {bounds(steps, n)}")
+    if outcome.problems:
+        shown = outcome.problems[:_PROBLEMS_SHOWN]
+        if more := len(outcome.problems) - len(shown):
+            shown.append(f"and {more} more")
+        print("\n".join(shown), file=sys.stderr)
+        return 1
+    print(f"all {len(steps)} tasks are done, none was lost, and none ran before its parents")
+    return 0

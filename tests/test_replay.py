@@ -1,0 +1,194 @@
+"""`ipp-richsched replay`: real workflows on a real cluster."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import ipyparallel as ipp
+import pytest
+
+from ipp_richsched import replay
+from ipp_richsched.cli import main
+from ipp_richsched.local_cluster import local_cluster
+from ipp_richsched.replay import Outcome, run
+from ipp_richsched.summary import Attempt, engine_table, out_of_order
+from ipp_richsched.wfformat import load
+from ipp_richsched.workflow import Step, bounds, scaled
+
+from .processes import Processes, script
+from .test_workflow import DIAMOND, document
+from .wfinstances import INSTANCES, each_instance
+
+ENGINES = 3
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ipp.Client]:
+    with (
+        Processes(tmp_path_factory.mktemp("replay")),
+        local_cluster(ENGINES) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def diamond(tmp_path: Path) -> str:
+    path = tmp_path / "diamond.json"
+    path.write_text(json.dumps(document(DIAMOND)))
+    return str(path)
+
+
+# -- real clusters -------------------------------------------------------------------------
+
+
+@each_instance
+def test_a_real_workflow_runs_in_order_and_whole(instance: Path, client: ipp.Client) -> None:
+    steps = scaled(load(instance), ENGINES, 1)
+    outcome = run(client, steps)
+    assert outcome.problems == []
+    attempts = {attempt.task: attempt for attempt in outcome.attempts}
+    assert attempts.keys() == {step.name for step in steps}
+    assert {attempt.engine for attempt in attempts.values()} == set(client.ids)
+    for step in steps:
+        for parent in step.parents:
+            assert attempts[step.name].started >= attempts[parent].ended
+    assert outcome.makespan >= bounds(steps, ENGINES).makespan == pytest.approx(1)
+
+
+def test_a_workflow_of_no_duration(client: ipp.Client) -> None:
+    steps = scaled([Step(step.name, step.parents, 0) for step in DIAMOND], ENGINES, 10)
+    outcome = run(client, steps)
+    assert outcome.problems == []
+    assert len(outcome.attempts) == len(DIAMOND)
+
+
+def test_tasks_that_fail_are_named_with_those_that_need_them(client: ipp.Client) -> None:
+    # No engine can sleep for less than no time.
+    first, left, right, last = DIAMOND
+    steps = [first, Step("left", left.parents, -1), right, last]
+    outcome = run(client, [Step(s.name, s.parents, s.seconds / 100) for s in steps])
+    assert sorted(outcome.problems) == [
+        "last: failed, ImpossibleDependency",
+        "left: failed, ValueError",
+    ]
+    assert {attempt.task for attempt in outcome.attempts} == {"first", "right"}
+
+
+@pytest.mark.skipif(not INSTANCES, reason="needs one of the real workflows")
+def test_the_command(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        status, output = processes.run(
+            script("ipp-richsched"), "replay", str(INSTANCES[0]), "-n", "2", "--seconds", "1"
+        )
+        assert status == 0, output
+        assert processes.alive() == []
+        assert list(processes.ipython_dir.iterdir()) == []
+    steps = load(INSTANCES[0])
+    assert f"{len(steps)} tasks" in output
+    assert f"all {len(steps)} tasks are done, none was lost" in output
+    assert "100%" in output
+    assert re.search(r"^makespan \d+\.\d\d s, lower bound 1\.00 s: max\(critical", output, re.M)
+    ran = [int(count) for count in re.findall(r"^ +\d+ +(\d+) +\d+\.\d s$", output, re.M)]
+    assert len(ran) == 2
+    assert sum(ran) == len(steps)
+
+
+# -- what it prints, without a cluster of its own ------------------------------------------
+
+
+@pytest.fixture
+def shared_cluster(client: ipp.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "local_cluster", lambda n: nullcontext(client))
+
+
+@pytest.mark.usefixtures("shared_cluster")
+def test_problems_are_told_and_make_the_status_1(
+    diamond: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problems = [f"task-{i}: lost, no answer" for i in range(1000)]
+    monkeypatch.setattr(replay, "run", lambda client, steps: Outcome([], 0, problems))
+    assert main(["replay", diamond]) == 1
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[0] == "task-0: lost, no answer"
+    assert shown[-1] == f"and {1000 - len(shown) + 1} more"
+    assert len(shown) < 20
+
+
+@pytest.mark.usefixtures("shared_cluster")
+def test_a_task_that_is_never_answered_is_lost(
+    diamond: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(replay, "watch", lambda results, timeout: list(results)[-1:])
+    assert main(["replay", diamond, "-n", str(ENGINES), "--seconds", "0.1"]) == 1
+    assert "last: lost, no answer" in capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize("content", ["{}", "not JSON", None])
+def test_bad_input_is_one_line_and_starts_nothing(
+    content: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def no_cluster(n: int) -> None:
+        raise AssertionError("a cluster was started")
+
+    monkeypatch.setattr(replay, "local_cluster", no_cluster)
+    path = tmp_path / "workflow.json"
+    if content is not None:
+        path.write_text(content)
+    assert main(["replay", str(path)]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert len(output.err.splitlines()) == 1
+    assert output.err.startswith(f"ipp-richsched: {path}: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-n", "0"],
+        ["-n", "two"],
+        ["--seconds", "0"],
+        ["--seconds", "-1"],
+        ["--seconds", "nan"],
+        ["--seconds", "inf"],
+    ],
+    ids=" ".join,
+)
+def test_bad_options(
+    arguments: list[str], diamond: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["replay", diamond, *arguments])
+    assert caught.value.code == 2
+    assert arguments[0] in capsys.readouterr().err.splitlines()[-1]
+
+
+# -- the summary ---------------------------------------------------------------------------
+
+
+def attempt(task: str, started: float, ended: float, engine: int = 0) -> Attempt:
+    return Attempt(task, engine, started, ended, "done")
+
+
+def test_order_is_checked_against_the_end_of_every_parent() -> None:
+    right = [attempt("first", 0, 1), attempt("left", 1, 3), attempt("right", 1, 6)]
+    assert out_of_order(DIAMOND, [*right, attempt("last", 6, 9)]) == []
+    assert out_of_order(DIAMOND, [*right, attempt("last", 5.9, 9)]) == ["last"]
+    assert out_of_order(DIAMOND, [*right[1:], attempt("last", 6, 9)]) == ["left", "right"]
+
+
+def test_the_table_has_a_line_for_each_engine() -> None:
+    attempts = [attempt("first", 0, 1.25), attempt("left", 1, 3), attempt("right", 1, 6, engine=2)]
+    killed = Attempt("last", 2, 6, 7, "killed")
+    table = engine_table([*attempts, killed], [0, 1, 2], {2: "killed"})
+    assert [line.split() for line in table.splitlines()[1:]] == [
+        ["0", "2", "3.2", "s"],
+        ["1", "0", "0.0", "s"],
+        ["2", "1", "6.0", "s", "killed"],
+    ]
