@@ -30,6 +30,7 @@ from .core.events import (
 )
 from .core.machine import SchedulerCore
 from .core.schemes import BUILT_IN, Scheme, SchemeError, find_scheme, user_scheme
+from .core.story import CoreError
 from .hooked import HookedPool
 from .wire import Frames, MessageError, Wire
 
@@ -268,7 +269,12 @@ class RichTaskScheduler(TaskScheduler):
         """Hand an event to the core and carry out what it decides."""
         events = deque([event] if event is not None else [])
         while events:
-            for action in self._core.handle(events.popleft(), now=time.monotonic()):
+            try:
+                actions = self._core.handle(events.popleft(), now=time.monotonic())
+            except CoreError as error:
+                self.log.exception("task::internal error; please report it")
+                actions = error.actions
+            for action in actions:
                 answer = self._performers[type(action)](action)
                 if answer is not None:
                     events.append(answer)

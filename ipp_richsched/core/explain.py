@@ -35,10 +35,11 @@ class Explain:
         what = "is the task itself" if dep_id == task.msg_id else "is no task of this scheduler"
         return f"task {task.msg_id}: {kind!r} names {dep_id}, which {what}"
 
-    def after(self, task: Task) -> str:
-        return f"task {task.msg_id} cannot run after {self._blame(task.after)}"
+    def after(self, task: Task, first: str = "") -> str:
+        """Where the failure is one of a chain, `first` is the task that failed first."""
+        return f"task {task.msg_id} cannot run after {self._blame(task.after, first)}"
 
-    def follow(self, task: Task) -> str:
+    def follow(self, task: Task, first: str = "") -> str:
         text = f"task {task.msg_id} cannot follow "
         dead = [ident for ident in task.follow_engines if ident not in self._pool.engines]
         if dead:
@@ -53,7 +54,7 @@ class Explain:
         if task.follow.all and len(task.follow_engines) > 1:
             ran = several([name(ident) for ident in task.follow_engines])
             return text + f"tasks that ran on different engines: {ran}"
-        return text + self._blame(task.follow)
+        return text + self._blame(task.follow, first)
 
     def targets(self, task: Task) -> str:
         assert task.targets is not None
@@ -101,16 +102,17 @@ class Explain:
     def _count(self, idents: Iterable[bytes]) -> str:
         return several([name(ident) for ident in idents if ident in self._pool.engines])
 
-    def _blame(self, dependency: Dependency) -> str:
+    def _blame(self, dependency: Dependency, first: str) -> str:
         outcomes = {msg_id: self._history.get(msg_id) for msg_id in dependency.ids}
         ended = [
             f"{msg_id}, which {'succeeded' if outcome.succeeded else 'failed'}"
-            + ("" if outcome.engine else " and ran nowhere")
+            + " and ran nowhere" * dependency.accepts(outcome.succeeded)
             for msg_id, outcome in outcomes.items()
             if outcome is not None
             and (outcome.engine is None or not dependency.accepts(outcome.succeeded))
         ]
-        return several(ended)
+        began = f"; the first to fail was {first}" * (first not in ("", *dependency.ids))
+        return several(ended) + began
 
 
 UNMET = "its functional dependency is unmet"

@@ -8,9 +8,45 @@ that task waits for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from typing import NamedTuple
 
+from .history import History, Outcome
 from .task import Task
+
+
+def count_after(task: Task, outcome: Outcome) -> None:
+    """An id that `task` comes after has finished."""
+    if task.after.accepts(outcome.succeeded):
+        task.after_accepted += 1
+    else:
+        task.after_refused += 1
+
+
+def count_follow(task: Task, outcome: Outcome) -> None:
+    """An id that `task` follows has finished; one that ran nowhere cannot be followed."""
+    if outcome.engine is not None and task.follow.accepts(outcome.succeeded):
+        task.follow_accepted += 1
+        if outcome.engine not in task.follow_engines:
+            task.follow_engines |= {outcome.engine}
+    else:
+        task.follow_refused += 1
+
+
+class News(NamedTuple):
+    """What a task has to be told: one that it named has finished."""
+
+    task: Task
+    outcome: Outcome
+    follows: bool  # or else it comes after it
+    first: str  # the task with which a chain of failures began
+
+    def move_counter(self) -> None:
+        """Move the counter of the task that this concerns."""
+        if self.follows:
+            count_follow(self.task, self.outcome)
+        else:
+            count_after(self.task, self.outcome)
 
 
 class DependencyGraph:
@@ -25,19 +61,31 @@ class DependencyGraph:
         """How many unfinished tasks have dependents."""
         return len(self._after.keys() | self._follow.keys())
 
-    def add_after(self, msg_id: str, task: Task) -> None:
-        self._after.setdefault(msg_id, []).append(task)
+    def enter(self, task: Task, history: History) -> None:
+        """Take in a new task: count what has finished, wait for the rest; O(its ids)."""
+        for dep_id in task.after.ids:
+            outcome = history.get(dep_id)
+            if outcome is None:
+                self._after.setdefault(dep_id, []).append(task)
+            else:
+                count_after(task, outcome)
+        for dep_id in task.follow.ids:
+            outcome = history.get(dep_id)
+            if outcome is None:
+                self._follow.setdefault(dep_id, []).append(task)
+            else:
+                count_follow(task, outcome)
 
-    def add_follow(self, msg_id: str, task: Task) -> None:
-        self._follow.setdefault(msg_id, []).append(task)
-
-    def pop(self, msg_id: str) -> tuple[Sequence[Task], Sequence[Task]]:
-        """Take out the tasks that named a finished one in `after`, and in `follow`.
+    def pop(self, msg_id: str, outcome: Outcome, first: str) -> Iterator[News]:
+        """Take out a finished task: what its dependents have to be told.
 
         Some may have finished in the meantime: a task that stops waiting stays in the lists
         of what it waited for, since to look for it there would cost O(dependents).
         """
-        return self._after.pop(msg_id, ()), self._follow.pop(msg_id, ())
+        for task in self._after.pop(msg_id, ()):
+            yield News(task, outcome, False, first)
+        for task in self._follow.pop(msg_id, ()):
+            yield News(task, outcome, True, first)
 
     def watch(self, task: Task, engines: tuple[bytes, ...]) -> None:
         """Have `engine_died` name the waiting `task` when one of `engines` dies."""

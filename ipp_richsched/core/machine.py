@@ -29,12 +29,13 @@ from .events import (
     TimePassed,
 )
 from .explain import Explain, name
-from .graph import DependencyGraph
+from .graph import DependencyGraph, News
 from .history import History, Outcome
 from .invariants import check
 from .placement import Placement
 from .prospects import Prospects
 from .schemes import find_scheme
+from .story import CoreError, Story
 from .task import NOWHERE, Task, TaskState
 
 SLICE, CROWDED_SLICE = 500, 10
@@ -81,11 +82,13 @@ class SchedulerCore:
             lifecycle=self,
         )
         self.queue = self.placement.queue
+        self._story = Story()
         self._submitted = 0
         self._now = 0.0
         self._actions: list[Action] = []
+        self._first = ""  # while one failure entails another: the first
         # what events entail and `_settle` has still to work off:
-        self._news: deque[tuple[Task, Outcome, bool]] = deque()  # dependents of finished tasks
+        self._news: deque[News] = deque()  # dependents of finished tasks
         self._reviews: deque[Task] = deque()  # queued tasks that have lost their last engine
         self.unplaced: list[Task] = []
         self._roomy: list[Engine] = []
@@ -112,13 +115,21 @@ class SchedulerCore:
         -------
         list of Action
             What to do, in this order.
+
+        Raises
+        ------
+        CoreError
+            If there is an error in the core itself.
         """
         # events that come while there is work left are taken in, and add little to it
         budget = CROWDED_SLICE if self.busy and type(event) is not TimePassed else SLICE
         self._now = now
         self._actions = []
-        self._handlers[type(event)](event)  # type: ignore[operator]
-        self._settle(budget)
+        try:
+            self._handlers[type(event)](event)  # type: ignore[operator]
+            self._settle(budget)
+        except Exception as error:
+            raise CoreError(event, error, self._story, self._actions) from error
         return self._actions
 
     @property
@@ -129,6 +140,10 @@ class SchedulerCore:
     def next_deadline(self) -> float | None:
         """When `TimePassed` is due, or None; now, where there is work left."""
         return self._now if self.busy else self.deadlines.next()
+
+    def story(self, msg_id: str) -> list[str]:
+        """What happened to a task, as far as it is remembered; O(`story.LINES`)."""
+        return self._story.of(msg_id)
 
     def validate(self) -> None:
         """Check that the state is consistent; raises AssertionError. O(tasks), for tests."""
@@ -172,26 +187,14 @@ class SchedulerCore:
         task = self._new_task(event)
         if task is None:
             return
-        msg_id = task.msg_id
         self._start_timeout(task)
         for kind, dependency in (("after", task.after), ("follow", task.follow)):
             for dep_id in dependency.ids:
-                if dep_id == msg_id or not (dep_id in self.tasks or dep_id in self.history):
+                if dep_id == task.msg_id or not self._knows(dep_id):
                     text = self._explain.invalid(task, kind, dep_id)
                     self.fail(task, Reason.INVALID_DEPENDENCY, text)
                     return
-        for dep_id in task.after.ids:
-            outcome = self.history.get(dep_id)
-            if outcome is None:
-                self.graph.add_after(dep_id, task)
-            else:
-                self.prospects.count_after(task, outcome)
-        for dep_id in task.follow.ids:
-            outcome = self.history.get(dep_id)
-            if outcome is None:
-                self.graph.add_follow(dep_id, task)
-            else:
-                self.prospects.count_follow(task, outcome)
+        self.graph.enter(task, self.history)
         self._advance(task)
 
     def _task_rejected(self, event: TaskRejected) -> None:
@@ -245,7 +248,7 @@ class SchedulerCore:
                 self._roomy.append(subject)
 
     def _new_task(self, event: TaskSubmitted) -> Task | None:
-        if event.msg_id in self.tasks or event.msg_id in self.history:
+        if self._knows(event.msg_id):
             self.warn(f"task {event.msg_id} was submitted again; only the first one counts")
             return None
         self._submitted += 1
@@ -259,7 +262,11 @@ class SchedulerCore:
             event.timeout,
             event.retries,
         )
+        self._story.note(self._now, task.msg_id, "submitted")
         return task
+
+    def _knows(self, msg_id: str) -> bool:
+        return msg_id in self.tasks or msg_id in self.history
 
     # -- a task's way ------------------------------------------------------------------
 
@@ -267,12 +274,13 @@ class SchedulerCore:
         """Look again at a waiting task, after a change in what it waits for."""
         after, follow = self.prospects.after(task), self.prospects.follow(task)
         if after is Status.UNREACHABLE:
-            self.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.after(task))
+            self.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.after(task, self._first))
         elif follow is Status.UNREACHABLE:
-            self.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.follow(task))
+            self.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.follow(task, self._first))
         elif after is Status.MET and follow is Status.MET:
             self.graph.unwatch(task)
             task.move(TaskState.READY)
+            self._story.note(self._now, task.msg_id, "ready")
             self.unplaced.append(task)
         elif self.prospects.hopeless(task):
             self.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.targets(task))
@@ -286,6 +294,7 @@ class SchedulerCore:
         engine.assigned[task.msg_id] = task
         self.pool.assign(engine)
         task.attempts += 1
+        self._story.note(self._now, task.msg_id, "assigned to", engine.ident)
         again = task.attempts if engine.ident in task.had_by else 0
         self._actions.append(AssignTask(task.msg_id, engine.ident, task.message, again))
 
@@ -309,6 +318,7 @@ class SchedulerCore:
     def _make_ready(self, task: Task, expires: float | None = None) -> None:
         """Have a task wait for an engine; its timeout starts anew unless `expires` is given."""
         task.move(TaskState.READY)
+        self._story.note(self._now, task.msg_id, "ready again, retries left:", task.retries)
         self._start_timeout(task, expires)
         self.unplaced.append(task)
 
@@ -352,9 +362,8 @@ class SchedulerCore:
         del self.tasks[task.msg_id]
         outcome = Outcome(state is TaskState.SUCCEEDED, engine)
         self.history.record(task.msg_id, outcome)
-        after, follow = self.graph.pop(task.msg_id)
-        self._news.extend([(dependent, outcome, False) for dependent in after])
-        self._news.extend([(dependent, outcome, True) for dependent in follow])
+        self._story.note(self._now, task.msg_id, state.name.lower(), engine or "")
+        self._news.extend(self.graph.pop(task.msg_id, outcome, self._first or task.msg_id))
 
     # -- carrying an event through -----------------------------------------------------
 
@@ -362,7 +371,7 @@ class SchedulerCore:
         """Work off what events entail, as far as the budget goes."""
         while True:
             while self._news and budget > 0:
-                self._tell(*self._news.popleft())
+                self._tell(self._news.popleft())
                 budget -= 1
             while self._reviews and budget > 0:
                 self.placement.review(self._reviews.popleft(), self._now)
@@ -377,17 +386,17 @@ class SchedulerCore:
             if budget <= 0 or not (self._news or self._reviews):
                 return
 
-    def _tell(self, task: Task, outcome: Outcome, follows: bool) -> None:
+    def _tell(self, news: News) -> None:
         """Move the counters of a task that waited for one that has finished."""
+        task = news.task
         if task.state >= TaskState.SUCCEEDED:
             return
-        if follows:
-            self.prospects.count_follow(task, outcome)
-        else:
-            self.prospects.count_after(task, outcome)
+        news.move_counter()
         if task.state is TaskState.WAITING:
+            self._first = news.first
             self._advance(task)
-        elif follows and task.group is not None:
+            self._first = ""
+        elif news.follows and task.group is not None:
             # one id of several sufficed, and now it may run in one more place
             self._requeue(task)
 

@@ -1,13 +1,12 @@
 """What may become of a task, given what has finished and which engines live.
 
-Nothing here changes anything but a task's own counters.
+Nothing here changes anything.
 """
 
 from __future__ import annotations
 
 from .dependency import Status
 from .engines import EnginePool
-from .history import Outcome
 from .task import Task
 
 
@@ -16,24 +15,6 @@ class Prospects:
 
     def __init__(self, pool: EnginePool) -> None:
         self._pool = pool
-
-    @staticmethod
-    def count_after(task: Task, outcome: Outcome) -> None:
-        """An id that `task` comes after has finished."""
-        if task.after.accepts(outcome.succeeded):
-            task.after_accepted += 1
-        else:
-            task.after_refused += 1
-
-    @staticmethod
-    def count_follow(task: Task, outcome: Outcome) -> None:
-        """An id that `task` follows has finished; one that ran nowhere cannot be followed."""
-        if outcome.engine is not None and task.follow.accepts(outcome.succeeded):
-            task.follow_accepted += 1
-            if outcome.engine not in task.follow_engines:
-                task.follow_engines |= {outcome.engine}
-        else:
-            task.follow_refused += 1
 
     @staticmethod
     def after(task: Task) -> Status:

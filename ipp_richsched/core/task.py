@@ -55,6 +55,14 @@ _NEXT = {
 TRANSITIONS = tuple(tuple(after in _NEXT[before] for after in TaskState) for before in TaskState)
 
 
+class TransitionError(RuntimeError):
+    """The table has no such transition."""
+
+    def __init__(self, msg_id: str, before: TaskState, after: TaskState) -> None:
+        super().__init__(f"task {msg_id}: no way from {before.name} to {after.name}")
+        self.msg_id = msg_id
+
+
 class Task:
     """A task that is not finished.
 
@@ -172,9 +180,9 @@ class Task:
 
         Raises
         ------
-        RuntimeError
+        TransitionError
             If the table has no such transition.
         """
         if not TRANSITIONS[self.state][state]:
-            raise RuntimeError(f"task {self.msg_id}: no way from {self.state.name} to {state.name}")
+            raise TransitionError(self.msg_id, self.state, state)
         self.state = state

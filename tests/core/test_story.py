@@ -1,0 +1,156 @@
+"""What the core tells of itself: stories, reasons, errors of its own, and the same again."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from ipp_richsched.core.actions import Action, AssignTask
+from ipp_richsched.core.engines import EnginePool
+from ipp_richsched.core.events import (
+    EngineRegistered,
+    EngineUnregistered,
+    Event,
+    TaskReplied,
+    TaskSubmitted,
+    TimePassed,
+)
+from ipp_richsched.core.machine import SchedulerCore
+from ipp_richsched.core.placement import Placement
+from ipp_richsched.core.schemes import BUILT_IN, find_scheme
+from ipp_richsched.core.story import LINES, CoreError
+from ipp_richsched.core.task import TRANSITIONS, Task, TaskState
+
+from .driver import Driver, assign, relay, text
+
+
+def test_a_story_tells_what_happened_to_a_task() -> None:
+    core = Driver("a", "b", scheme="lru")
+    core.submit("first")
+    core.submit("t", after=["first"], retries=1)
+    core.submit("other")
+    core.reply("b", "first")
+    core.reply("b", "t", "error")
+    core.reply("a", "other")
+    core.reply("a", "t")
+    assert [line.partition(" ")[2] for line in core.core.story("t")] == [
+        "submitted",
+        "ready",
+        "assigned to b",
+        "ready again, retries left: 0",
+        "assigned to a",
+        "succeeded a",
+    ]
+    assert core.core.story("nobody") == []
+
+
+def test_old_stories_are_forgotten() -> None:
+    core = Driver()
+    core.core.validate = lambda: None  # type: ignore[method-assign]  # O(tasks) each
+    core.submit("old")
+    for number in range(LINES):
+        core.submit(f"{number}")
+    assert core.core.story("old") == []
+
+
+def test_a_cascade_names_the_task_that_failed_first() -> None:
+    core = Driver("a")
+    for number in range(4):
+        core.submit(f"t{number}", after=[f"t{number - 1}"] if number else [])
+    _, second, third, fourth = core.reply("a", "t0", "error")
+    assert text([second]) == "task t1 cannot run after t0, which failed"
+    assert text([third]) == "task t2 cannot run after t1, which failed; the first to fail was t0"
+    assert text([fourth]) == "task t3 cannot run after t2, which failed; the first to fail was t0"
+
+
+def test_reasons_name_a_few_of_many() -> None:
+    core = Driver(*"abcdef", hwm=0)
+    for engine in "abcdef":
+        core.submit(engine, targets=[engine])
+        core.reply(engine, engine)
+    (failure,) = core.submit("t", follow=list("abcdef"))
+    assert "a, b, c and 3 more" in text([failure])
+
+
+def test_an_error_of_the_core_tells_the_story_and_loses_no_decision() -> None:
+    core = Driver("a", "b")
+    core.submit("1")
+    core.submit("2")
+    core.submit("3")
+    with (
+        mock.patch.object(Placement, "match", side_effect=ZeroDivisionError("oh no")),
+        pytest.raises(CoreError, match="oh no") as caught,
+    ):
+        core.reply("b", "1")
+    assert "assigned to b" in str(caught.value)
+    assert caught.value.actions == [relay("1", "b")]
+    assert core.reply("a", "2") == [relay("2", "a"), assign("3", "a")]
+
+
+@pytest.mark.parametrize("after", TaskState)
+@pytest.mark.parametrize("before", TaskState)
+def test_every_pair_of_states_is_in_the_table_or_an_error(
+    before: TaskState, after: TaskState
+) -> None:
+    core = Driver("a")
+    core.submit("t")
+    task: Task = core.core.tasks["t"]
+    task.state = before
+    if TRANSITIONS[before][after]:
+        task.move(after)
+        assert task.state is after
+    else:
+        with pytest.raises(RuntimeError, match=f"t: no way from {before.name} to {after.name}"):
+            task.move(after)
+
+
+@pytest.mark.parametrize("scheme", sorted(BUILT_IN))
+def test_the_same_events_and_seed_give_the_same_actions(scheme: str) -> None:
+    recorded: list[tuple[float, Event]] = []
+    core = make_core(scheme)
+    first = list(random_run(core, recorded))
+    again = make_core(scheme)
+    assert [action for now, event in recorded for action in again.handle(event, now=now)] == first
+    assert len(first) > 500
+
+
+def make_core(scheme: str) -> SchedulerCore:
+    pool = EnginePool(find_scheme(scheme), 2, Random(7))
+    return SchedulerCore(pool, engine_grace=0.5, stranded_timeout=1.0)
+
+
+def random_run(core: SchedulerCore, recorded: list[tuple[float, Event]]) -> list[Action]:
+    """Feed random events, recording them; the actions."""
+    random = Random(11)
+    engines = [f"e{number}".encode() for number in range(6)]
+    held: list[tuple[bytes, str]] = []
+    actions: list[Action] = []
+    now = 0.0
+
+    def feed(event: Event) -> None:
+        recorded.append((now, event))
+        for action in core.handle(event, now=now):
+            actions.append(action)
+            if isinstance(action, AssignTask):
+                held.append((action.engine, action.msg_id))
+
+    for number in range(2_000):
+        now += random.random() / 10
+        draw: Any = random.random()
+        engine = random.choice(engines)
+        if draw < 0.05:
+            alive = engine in core.pool.engines
+            feed(EngineUnregistered(engine) if alive else EngineRegistered(engine))
+        elif draw < 0.4:
+            targets = frozenset(random.sample(engines, 2)) if draw < 0.1 else None
+            feed(TaskSubmitted(f"t{number}", None, targets, timeout=2.0, retries=2))
+        elif draw < 0.9 and held:
+            sender, msg_id = held.pop(random.randrange(len(held)))
+            status = random.choice(["ok", "ok", "error"])
+            feed(TaskReplied(sender, msg_id, status, random.random() < 0.9))
+        else:
+            feed(TimePassed())
+    return actions
