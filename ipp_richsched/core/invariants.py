@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from .dependency import Status
+from .engines import EnginePool
 from .task import TaskState
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def check(core: SchedulerCore) -> None:
         idle = [task for task in _queued(core) if _may_run(core, task, engine.ident)]
         room = core.pool.has_room(engine) and not core.busy
         assert not (idle and room), f"{engine} has room for {idle[0]}"
-    if type(core.pool).__name__ == "EnginePool":  # a subclass may count loads as it likes
+    if type(core.pool) is EnginePool:  # a subclass may count loads as it likes
         for engine in core.pool.engines.values():
             assert engine.load == len(engine.assigned), f"{engine} holds {len(engine.assigned)}"
             assert not core.pool.hwm or engine.load <= core.pool.hwm, f"{engine} is over the hwm"

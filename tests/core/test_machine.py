@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from ipp_richsched.core.actions import Reason
 from ipp_richsched.core.dependency import Dependency
+from ipp_richsched.core.engines import Engine, EnginePool
+from ipp_richsched.core.events import (
+    EngineRegistered,
+    EngineUnregistered,
+    TaskReplied,
+    TaskSubmitted,
+    TimePassed,
+)
+from ipp_richsched.core.machine import SLICE, SchedulerCore
+from ipp_richsched.core.schemes import find_scheme
+from ipp_richsched.core.story import CoreError
 from ipp_richsched.core.task import TaskState
 
 from .driver import Driver, assign, fail, relay, text, warn
@@ -470,3 +483,121 @@ def test_a_transition_that_is_not_in_the_table_is_an_error() -> None:
     task = core.core.tasks["t"]
     with pytest.raises(RuntimeError, match="t: no way from ASSIGNED to WAITING"):
         task.move(TaskState.WAITING)
+
+
+# -- work in slices --------------------------------------------------------------------
+
+
+def test_what_one_event_entails_is_worked_off_in_slices() -> None:
+    driver = Driver("a", "b", hwm=0, engine_grace=1)
+    core = driver.core
+    many = 3 * SLICE
+    driver.submit("head", targets=["a"])
+    for number in range(many):
+        driver.submit(f"{number}", after=["head"], targets=["a", "b"])
+    actions = core.handle(TaskReplied(b"a", "head", "ok"), now=driver.now)
+    assert len(actions) == 1 + SLICE
+    assert core.busy
+    assert core.next_deadline() == driver.now
+    # news are served in between
+    assert core.handle(TaskSubmitted("new"), now=driver.now)[-1].msg_id == "new"
+    assert len(actions) + len(driver.wait(0)) >= many - SLICE
+    # and so are the tasks of a dead engine
+    held = len(core.pool.engines[b"b"].assigned)
+    assert held > SLICE
+    driver.unregister("b")
+    driver.now += 1
+    assert len(core.handle(TimePassed(), now=driver.now)) == SLICE
+    assert core.next_deadline() == driver.now
+    assert len(driver.wait(0)) == held - SLICE
+
+
+def test_an_engine_takes_a_backlog_in_slices_and_in_order() -> None:
+    driver = Driver(hwm=0)
+    core = driver.core
+    many = 3 * SLICE
+    for number in range(many):
+        driver.submit(f"{number}")
+    taken = core.handle(EngineRegistered(b"a"), now=driver.now)
+    assert len(taken) == SLICE
+    assert core.busy
+    taken += core.handle(TaskSubmitted("new"), now=driver.now)
+    taken += driver.wait(0)
+    assert [action.msg_id for action in taken] == [*map(str, range(many)), "new"]
+
+
+def test_a_send_that_failed_for_a_task_elsewhere_is_an_error_of_the_shell() -> None:
+    driver = Driver("a", "b")
+    driver.submit("t")
+    with pytest.raises(CoreError, match="not assigned to"):
+        driver.unreachable("a", "t")
+
+
+def test_names_for_people() -> None:
+    core = Driver("a").core
+    assert repr(core.pool.engines[b"a"]) == "<Engine b'a' load 0>"
+    assert (len(core.history), len(core.queue)) == (0, 0)
+
+
+def test_tasks_that_are_saved_before_their_turn_to_fail_are_run() -> None:
+    driver = Driver("a", "c")
+    core = driver.core
+    driver.submit("busy", targets=["a"])
+    core.validate = lambda: None  # type: ignore[method-assign]  # O(tasks) each
+    for number in range(SLICE + 10):
+        driver.submit(f"{number}", targets=["a", "b"])
+    core.handle(EngineUnregistered(b"a"), now=driver.now)  # strands them, for b may still come
+    assert core.busy
+    assert driver.register("b") == [assign("0", "b")]
+    assert driver.reply("b", "0") == [relay("0", "b"), assign("1", "b")]
+
+
+def test_a_stranded_task_outlives_the_last_engine() -> None:
+    core = Driver("a", stranded_timeout=10)
+    core.submit("t")
+    core.refuse("a", "t")
+    core.unregister("a")
+    assert core.wait(100) == []  # the cluster may be starting again
+    assert core.register("b") == [assign("t", "b")]
+
+
+def test_a_task_is_rejected_once() -> None:
+    core = Driver("a")
+    core.submit("t")
+    assert core.reject("t", "whatever") == [warn()]
+    assert repr(core.core.tasks["t"]) == "<Task t ASSIGNED>"
+
+
+def test_following_onto_an_engine_that_refused_fails_at_once() -> None:
+    core = Driver("a", "b")
+    core.submit("1", targets=["a"])
+    core.reply("a", "1")
+    core.submit("t", follow=["1"])
+    actions = core.refuse("a", "t")
+    assert actions == [fail("t")]
+    assert "functional dependency" in text(actions)
+
+
+def test_a_follower_of_any_waits_for_the_others_when_the_engine_of_one_dies() -> None:
+    core = Driver("a", "b")
+    core.submit("1", targets=["a"])
+    core.submit("2", targets=["b"])
+    core.submit("busy", targets=["a"])
+    core.submit("t", follow=Dependency(["1", "2"], all=False))
+    core.reply("a", "1")
+    assert core.unregister("a") == []
+    assert core.reply("b", "2") == [relay("2", "b"), assign("t", "b")]
+
+
+def test_loads_that_a_subclass_counts_are_its_own_affair() -> None:
+    class Doubled(EnginePool):
+        def assign(self, engine: Engine) -> None:
+            super().assign(engine)
+            engine.load += 1
+
+    driver = Driver("a")
+    driver.core = SchedulerCore(Doubled(find_scheme("lru"), 3, Random(0)))
+    driver.register("a")
+    assert driver.submit("1") == [assign("1", "a")]
+    assert driver.submit("2") == [assign("2", "a")]
+    assert driver.submit("3") == []

@@ -16,6 +16,8 @@ from ipp_richsched.core.engines import EnginePool
 from ipp_richsched.core.schemes import BUILT_IN, SchemeError, find_scheme
 from ipp_richsched.core.task import NOWHERE
 
+from .driver import Driver, assign, text
+
 LOADS = st.lists(st.integers(0, 3), min_size=1, max_size=6)
 
 
@@ -135,6 +137,42 @@ def test_a_name_in_the_entry_point_group(monkeypatch: pytest.MonkeyPatch) -> Non
     assert find_scheme("mine").choose([3, 1], Random(0)) == 1
     with pytest.raises(SchemeError, match="mine"):  # named among the ones that exist
         find_scheme("yours")
+
+
+def moody(loads: list[float]) -> int:
+    """Passes its trial, and raises where two engines are idle."""
+    if loads == [0, 0]:
+        raise ValueError("not today")
+    return 0
+
+
+@pytest.mark.parametrize("targets", [[], ["a", "b"]])
+def test_where_a_users_scheme_fails_leastload_chooses(targets: list[str]) -> None:
+    core = Driver("a", "b", scheme=f"{__name__}.moody")
+    warning, assigned = core.submit("t", targets=targets)
+    assert "not today" in text([warning])
+    assert assigned == assign("t", "b")
+    assert core.submit("u", targets=targets) == [assign("u", "a")]
+    assert core.submit("v", targets=targets) == []
+
+
+@pytest.mark.parametrize("scheme", ["leastload", f"{__name__}.last"])
+def test_a_pool_may_be_told_by_index(scheme: str) -> None:
+    pool = pool_with(scheme, [0, 0, 0], hwm=1, seed=0)
+    first = pool.by_use()[0]
+    pool.assign_at(0)
+    assert pool.by_use()[-1] is first
+    assert first.load == 1
+    pool.finish_at(2)
+    assert first.load == 0
+
+
+def test_stale_entries_of_an_index_do_not_pile_up() -> None:
+    pool = EnginePool(find_scheme("leastload"), 0, Random(0))
+    busy, _ = pool.register(b"a"), pool.register(b"b")
+    for _ in range(10_000):
+        pool.assign(busy)
+    assert len(pool._index._heap) < 200  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
