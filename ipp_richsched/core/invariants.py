@@ -39,6 +39,7 @@ def check(core: SchedulerCore) -> None:
     sizes = Counter(task.group for task in _queued(core))
     for group in core.queue.groups():
         assert group.size == sizes[group], f"a group of {group.size} has {sizes[group]} tasks"
+        assert group.first() is min(group, default=None), f"{group.first()} is not the earliest"
 
 
 def _queued(core: SchedulerCore) -> list[Task]:

@@ -157,13 +157,15 @@ class ReadyQueue:
                 self._join(group, engine)
 
     def engine_died(self, engine: Engine) -> list[Group]:
-        """Have `engine` take no part; the groups that may have lost their last one, O(groups)."""
+        """Have `engine` take no part; the groups that it might have saved, O(groups)."""
         for group in engine.groups:
             group.engines -= 1
-        lost = [group for group in engine.groups if not group.engines]
         engine.groups.clear()
-        return lost + [
-            g for g in (self._anywhere, *self._elsewhere.values()) if not self.has_engine(g)
+        return [
+            group
+            for group in self.groups()
+            if (group.targets is None or engine.ident in group.targets)
+            and not self.has_engine(group)
         ]
 
     def _join(self, group: Group, engine: Engine) -> None:

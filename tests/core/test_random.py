@@ -54,6 +54,7 @@ class RandomCluster(RuleBasedStateMachine):
         self.stale: list[tuple[bytes, str]] = []  # given up by the scheduler
         self.dying: list[tuple[bytes, str]] = []  # held by an engine when it died
         self.engines: set[bytes] = set()
+        self.departed: set[bytes] = set()
         self.refused: set[tuple[bytes, str]] = set()
 
     def handle(self, event: Event) -> None:
@@ -98,7 +99,11 @@ class RandomCluster(RuleBasedStateMachine):
 
     @rule(engine=st.sampled_from(ENGINES))
     def register(self, engine: bytes) -> None:
+        self.join(engine)
+
+    def join(self, engine: bytes) -> None:
         self.engines.add(engine)
+        self.departed.discard(engine)
         self.handle(EngineRegistered(engine))
 
     @precondition(lambda self: self.engines)
@@ -106,6 +111,7 @@ class RandomCluster(RuleBasedStateMachine):
     def unregister(self, data: st.DataObject) -> None:
         engine = data.draw(st.sampled_from(sorted(self.engines)))
         self.engines.remove(engine)
+        self.departed.add(engine)
         self.dying += [held for held in self.held if held[0] == engine]
         self.handle(EngineUnregistered(engine))
 
@@ -217,6 +223,23 @@ class RandomCluster(RuleBasedStateMachine):
             for msg_id in self.submitted:
                 assert (msg_id in self.core.tasks) != (msg_id in self.answered), msg_id
 
+    @invariant()
+    def nothing_waits_in_vain(self) -> None:
+        if not hasattr(self, "core") or self.core.busy:
+            return
+        succeeded = {msg_id for msg_id, success in self.answered.items() if success}
+        failed = set(self.answered) - succeeded
+        sent = {msg_id for _, msg_id in self.held}
+        for msg_id in set(self.submitted) - set(self.answered) - sent:
+            task = self.submitted[msg_id]
+            for dependency in (task.after, task.follow):
+                assert not _stock(dependency).unreachable(succeeded, failed), msg_id
+            if task.targets is not None:
+                assert not task.targets <= self.departed, f"{msg_id}: its targets are gone"
+            if task.follow.all:
+                gone = {dep for dep in self.answered if self.ran_on.get(dep) in self.departed}
+                assert not gone & set(task.follow.ids), f"{msg_id}: the engine to follow is gone"
+
     def teardown(self) -> None:
         if not hasattr(self, "core"):
             return
@@ -227,12 +250,10 @@ class RandomCluster(RuleBasedStateMachine):
 
     def drain(self) -> None:
         """With an engine that takes all and answers all, each task is answered."""
-        self.engines.add(b"z")
-        self.handle(EngineRegistered(b"z"))
-        for engine in ENGINES:
+        for engine in [b"z", *ENGINES]:
             if engine not in self.engines:
-                self.engines.add(engine)
-                self.handle(EngineRegistered(engine))
+                self.join(engine)
+        self.held = [held for held in self.held if held not in self.dying]  # the dead are silent
         for _ in range(1000):
             while self.held or self.core.busy:
                 if self.held:
