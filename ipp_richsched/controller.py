@@ -33,6 +33,11 @@ class RichController(IPController):
     def load_secondary_config(self) -> None:
         """Finish loading the configuration; stop here if the scheduler cannot start with it."""
         _stock["load_secondary_config"](self)
+        # traitlets gives `--scheme` to the class that it finds below TaskScheduler; what the
+        # stock controller looks for is the setting of TaskScheduler itself
+        if "RichTaskScheduler.scheme_name" in self.config:
+            scheme_name = self.config.RichTaskScheduler.pop("scheme_name")
+            self.config.TaskScheduler.scheme_name = scheme_name
         if self.config.TaskScheduler.get("scheme_name") in ("pure", "none"):
             return
         try:
