@@ -66,6 +66,8 @@ class TaskReplied:
         False where the engine refused the task: its functional dependency is unmet there.
     message : object
         What the shell relays.
+    problem : str or None
+        What is wrong with the reply, where that is why it has no status.
     """
 
     engine: bytes
@@ -73,6 +75,7 @@ class TaskReplied:
     status: str | None
     dependencies_met: bool = True
     message: Any = field(default=None, repr=False)
+    problem: str | None = None
 
 
 @dataclass(slots=True)

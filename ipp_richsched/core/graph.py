@@ -88,7 +88,7 @@ class DependencyGraph:
             yield News(task, outcome, True, first)
 
     def watch(self, task: Task, engines: tuple[bytes, ...]) -> None:
-        """Have `engine_died` name the waiting `task` when one of `engines` dies."""
+        """Have `watchers` name the waiting `task` when one of `engines` comes or dies."""
         if task.watched == engines:
             return
         self.unwatch(task)
@@ -104,6 +104,6 @@ class DependencyGraph:
                 del self._watchers[ident]
         task.watched = ()
 
-    def engine_died(self, ident: bytes) -> list[Task]:
+    def watchers(self, ident: bytes) -> list[Task]:
         """Waiting tasks that watch this engine, in the order of submission; O(n log n) in them."""
         return sorted(self._watchers.get(ident, ()))

@@ -158,6 +158,8 @@ class SchedulerCore:
             return
         engine = pool.register(event.engine)
         self._reviews.extend(self.placement.engine_registered(engine))
+        for task in self.graph.watchers(engine.ident):  # it was here before, and is back
+            self._advance(task)
         self._roomy.append(engine)
 
     def _engine_unregistered(self, event: EngineUnregistered) -> None:
@@ -168,7 +170,7 @@ class SchedulerCore:
         if engine.assigned:
             self.deadlines.add(self._now + self.engine_grace, Kind.GRACE, engine)
         self._reviews.extend(self.placement.engine_died(engine))
-        for task in self.graph.engine_died(engine.ident):
+        for task in self.graph.watchers(engine.ident):
             self._advance(task)
 
     def _engine_unreachable(self, event: EngineUnreachable) -> None:
@@ -190,7 +192,7 @@ class SchedulerCore:
         self._start_timeout(task)
         for kind, dependency in (("after", task.after), ("follow", task.follow)):
             for dep_id in dependency.ids:
-                if dep_id == task.msg_id or not self._knows(dep_id):
+                if dep_id == task.msg_id or not self.knows(dep_id):
                     text = self._explain.invalid(task, kind, dep_id)
                     self.fail(task, Reason.INVALID_DEPENDENCY, text)
                     return
@@ -219,7 +221,11 @@ class SchedulerCore:
         elif event.status in ("ok", "aborted") or (event.status and not task.retries):
             self._relay(task, event)
         else:
-            self._attempt_failed(task, self._explain.no_status(task))
+            text = self._explain.no_status(task)
+            if event.problem:
+                text += f": {event.problem}"
+                self.warn(text)
+            self._attempt_failed(task, text)
 
     def _time_passed(self, event: TimePassed) -> None:
         for _ in range(SLICE):
@@ -248,7 +254,7 @@ class SchedulerCore:
                 self._roomy.append(subject)
 
     def _new_task(self, event: TaskSubmitted) -> Task | None:
-        if self._knows(event.msg_id):
+        if self.knows(event.msg_id):
             self.warn(f"task {event.msg_id} was submitted again; only the first one counts")
             return None
         self._submitted += 1
@@ -265,7 +271,8 @@ class SchedulerCore:
         self._story.note(self._now, task.msg_id, "submitted")
         return task
 
-    def _knows(self, msg_id: str) -> bool:
+    def knows(self, msg_id: str) -> bool:
+        """Whether there is or was a task of this id."""
         return msg_id in self.tasks or msg_id in self.history
 
     # -- a task's way ------------------------------------------------------------------

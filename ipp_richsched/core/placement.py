@@ -183,11 +183,11 @@ class Placement:
         if follow is Status.UNREACHABLE:
             text = self._explain.follow(task)
             self._lifecycle.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, text)
-        elif follow is Status.PENDING:
-            return  # what else it follows has still to run
         elif self._prospects.hopeless(task):
             text = self._explain.targets(task)
             self._lifecycle.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, text)
+        elif follow is Status.PENDING:
+            return  # what else it follows has still to run
         elif not self._pool.engines or task.parking is not None:
             return  # with no engine at all tasks wait: the cluster may be starting
         elif self._pool.has_any(self._prospects.places(task), task.refused_by):

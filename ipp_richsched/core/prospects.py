@@ -66,8 +66,11 @@ class Prospects:
         return task.targets is not None and self.all_gone(task.targets - task.refused_by)
 
     def decisive_engines(self, task: Task) -> tuple[bytes, ...]:
-        """Engines of which at least one must die before a waiting task can become hopeless."""
-        watched = set(self.followable(task)[:1])
+        """The engines whose coming or death may decide what becomes of a waiting task.
+
+        Of its targets one that is not gone will do: as long as it lives there is hope.
+        """
+        watched = set(task.follow_engines)
         if task.targets is not None:
             watched.update([i for i in task.targets if i not in self._pool.departed][:1])
         return tuple(watched)

@@ -601,3 +601,24 @@ def test_loads_that_a_subclass_counts_are_its_own_affair() -> None:
     assert driver.submit("1") == [assign("1", "a")]
     assert driver.submit("2") == [assign("2", "a")]
     assert driver.submit("3") == []
+
+
+def test_a_task_whose_targets_died_does_not_wait_for_the_rest_of_what_it_follows() -> None:
+    core = Driver("b", "c", hwm=2)
+    core.submit("t0", targets=["b"])
+    core.submit("t1", targets=["c"])
+    core.submit("x", targets=["c"])
+    core.submit("y", targets=["c"])
+    core.submit("t2", targets=["c"], follow=Dependency(["t0", "t1"], all=False))
+    assert core.reply("c", "t1") == [relay("t1", "c"), assign("y", "c")]
+    assert core.unregister("c") == [fail("t2")]
+
+
+def test_a_follower_takes_up_again_with_an_engine_that_comes_back() -> None:
+    core = Driver("c", "d")
+    core.submit("t0", targets=["c"])
+    core.submit("t1", targets=["d"])
+    core.submit("t2", follow=Dependency(["t0", "t1"], all=False))
+    core.unregister("d")
+    assert core.reply("d", "t1") == [relay("t1", "d")]
+    assert core.register("d") == [assign("t2", "d")]

@@ -75,7 +75,7 @@ class RandomCluster(RuleBasedStateMachine):
             assert action.msg_id not in self.answered, "answered twice"
             self.answered[action.msg_id] = False
             for held in [held for held in self.held if held[1] == action.msg_id]:
-                self.held.remove(held)
+                self.let_go(held)
                 self.stale.append(held)
 
     def check_assignment(self, action: AssignTask) -> None:
@@ -87,13 +87,18 @@ class RandomCluster(RuleBasedStateMachine):
         assert task.targets is None or engine in task.targets, "sent off its targets"
         for held in [held for held in self.held if held[1] == msg_id]:
             assert held in self.dying, "runs twice at a time"
-            self.held.remove(held)  # its grace is over
+            self.let_go(held)  # its grace is over
             self.stale.append(held)
         succeeded = {msg_id for msg_id, success in self.answered.items() if success}
         failed = set(self.answered) - succeeded
         assert _stock(task.after).check(succeeded, failed), "sent before its time"
         here = {msg_id for msg_id, place in self.ran_on.items() if place == engine}
         assert _stock(task.follow).check(succeeded & here, failed & here), "does not follow"
+
+    def let_go(self, held: tuple[bytes, str]) -> None:
+        self.held.remove(held)
+        if held in self.dying:
+            self.dying.remove(held)
 
     # -- what may happen ---------------------------------------------------------------
 
@@ -146,7 +151,7 @@ class RandomCluster(RuleBasedStateMachine):
     @rule(data=st.data(), status=st.sampled_from(["ok", "ok", "error", "aborted", None]))
     def answer(self, data: st.DataObject, status: str | None) -> None:
         engine, msg_id = data.draw(st.sampled_from(self.held))
-        self.held.remove((engine, msg_id))
+        self.let_go((engine, msg_id))
         self.give_answer(engine, msg_id, status)
 
     def give_answer(self, engine: bytes, msg_id: str, status: str | None) -> None:
@@ -175,7 +180,7 @@ class RandomCluster(RuleBasedStateMachine):
     @rule(data=st.data())
     def refuse(self, data: st.DataObject) -> None:
         engine, msg_id = data.draw(st.sampled_from(self.held))
-        self.held.remove((engine, msg_id))
+        self.let_go((engine, msg_id))
         if self.is_held(engine, msg_id):
             self.refused.add((engine, msg_id))
         self.handle(TaskReplied(engine, msg_id, "error", False))
@@ -186,7 +191,7 @@ class RandomCluster(RuleBasedStateMachine):
         live = [held for held in self.held if held[0] in self.engines and self.is_held(*held)]
         if live:
             engine, msg_id = data.draw(st.sampled_from(live))
-            self.held.remove((engine, msg_id))
+            self.let_go((engine, msg_id))
             self.handle(EngineUnreachable(engine, msg_id))
 
     @rule(seconds=st.sampled_from([0.05, 0.3, 1.0, 6.0, 70.0]))
@@ -210,10 +215,9 @@ class RandomCluster(RuleBasedStateMachine):
 
     def note_lost_attempts(self) -> None:
         """Tasks of engines whose grace ends now may be sent elsewhere, or fail there."""
-        for engine, msg_id in list(self.held):
-            task = self.core.tasks.get(msg_id)
-            if task is not None and task.engine is not None and not self.core.pool.has(task.engine):
-                self.ran_on[msg_id] = engine
+        for task in self.core.tasks.values():
+            if task.engine is not None and not self.core.pool.has(task.engine):
+                self.ran_on[task.msg_id] = task.engine.ident
 
     # -- what must hold ----------------------------------------------------------------
 
@@ -257,7 +261,8 @@ class RandomCluster(RuleBasedStateMachine):
         for _ in range(1000):
             while self.held or self.core.busy:
                 if self.held:
-                    self.give_answer(*self.held.pop(0), "ok")
+                    engine, msg_id = self.held.pop(0)
+                    self.give_answer(engine, msg_id, "ok")
                 else:
                     self.handle(TimePassed())
             if not self.core.tasks:
