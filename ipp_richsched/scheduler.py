@@ -8,6 +8,7 @@ that an engine is not there.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -19,20 +20,22 @@ from ipyparallel.controller.task_scheduler import TaskScheduler
 from traitlets import Float, Integer, TraitError, Unicode, default, observe, validate
 
 from . import __version__
-from .core.actions import AssignTask, FailTask, RelayReply, Warn
+from .checks import MessageError, NamelessTaskError, printable
+from .core.actions import AssignTask, FailTask, Reason, RelayReply, Warn
 from .core.engines import EnginePool
 from .core.events import (
     EngineRegistered,
     EngineUnreachable,
     EngineUnregistered,
     Event,
+    TaskSubmitted,
     TimePassed,
 )
 from .core.machine import SchedulerCore
 from .core.schemes import BUILT_IN, Scheme, SchemeError, find_scheme, user_scheme
 from .core.story import CoreError
 from .hooked import HookedPool
-from .wire import Frames, MessageError, Wire
+from .wire import Frames, Wire
 
 BATCH = 100
 """How many messages of a socket one turn of the loop takes, so that it serves all of them."""
@@ -83,6 +86,13 @@ class RichTaskScheduler(TaskScheduler):
             self._scheme = find_scheme(proposal.value)
         except SchemeError as error:
             raise TraitError(f"{type(self).__name__}.scheme_name: {error}") from None
+        return proposal.value
+
+    @validate("engine_grace", "stranded_timeout")
+    def _validate_seconds(self, proposal: Any) -> float | None:
+        if proposal.value is not None and not math.isfinite(proposal.value):
+            name = f"{type(self).__name__}.{proposal.trait.name}"
+            raise TraitError(f"{name}: {proposal.value} is no number of seconds")
         return proposal.value
 
     @observe("scheme_name")
@@ -223,14 +233,29 @@ class RichTaskScheduler(TaskScheduler):
         """Take in a task from a client."""
         # an engine that the client knows of is known here first
         self._drain_notifications()
-        event = self._read(self._wire.read_submission, raw_msg)
-        if event is not None:
-            self._tell_hub(b"intask", raw_msg)
-            self._feed(event)
+        event = self._read(self._wire.read_submission, raw_msg, "client")
+        if event is None:
+            return
+        if not self._core.knows(event.msg_id):
+            if type(event) is TaskSubmitted:  # what is refused is no task for the hub
+                self._tell_hub(b"intask", raw_msg)
+        elif not self._is_under_way(event.msg_id, raw_msg):
+            text = f"task {event.msg_id}: 'msg_id' is that of an earlier task; only that one counts"
+            self._refuse(raw_msg, text)
+            return
+        self._feed(event)
+
+    def _is_under_way(self, msg_id: str, raw_msg: Frames) -> bool:
+        """Whether a client still waits for an answer to the task that it submits again.
+
+        It would take an answer to the second message for that to the first.
+        """
+        first = self._core.tasks.get(msg_id)
+        return first is not None and first.message[0].bytes == raw_msg[0].bytes
 
     def dispatch_result(self, raw_msg: Frames) -> None:
         """Take in a reply from an engine."""
-        self._feed(self._read(self._wire.read_reply, raw_msg))
+        self._feed(self._read(self._wire.read_reply, raw_msg, "engine"))
 
     def dispatch_notification(self, msg: Frames) -> None:
         """Take in what the hub says of its engines."""
@@ -238,10 +263,16 @@ class RichTaskScheduler(TaskScheduler):
 
     def dispatch_query_reply(self, msg: Frames) -> None:
         """Take in the engines that were there before."""
-        for event in self._read(self._wire.read_engines, msg) or ():
+        self._guarded(self._take_in_engines, msg)
+        self._turn()
+
+    def _take_in_engines(self, msg: Frames) -> None:
+        engines, problem = self._read(self._wire.read_engines, msg) or ([], "")
+        if problem:
+            self.log.error("task::in a message of the hub: %s", printable(problem))
+        for event in engines:
             if event.engine not in self._core.pool.engines:
                 self._feed(event)
-        self._turn()
 
     def _register_engine(self, uid: bytes) -> None:
         self._feed(EngineRegistered(uid))
@@ -254,14 +285,23 @@ class RichTaskScheduler(TaskScheduler):
     def _drain_notifications(self) -> None:
         socket = self.notifier_stream.socket
         while _readable(socket):
-            self.dispatch_notification(socket.recv_multipart(zmq.NOBLOCK, copy=False))
+            message = socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            self._guarded(self.dispatch_notification, message)
 
-    def _read(self, read: Callable[[Frames], Any], frames: Frames) -> Any:
+    def _read(self, read: Callable[[Frames], Any], frames: Frames, peer: str = "") -> Any:
+        """What a message of a client, an engine or the hub says; None if it says nothing."""
         try:
             return read(frames)
+        except NamelessTaskError as error:
+            self._refuse(frames, str(error))
         except MessageError as error:
-            self.log.error("task::dropped a message: %s", error)
-            return None
+            sender = f"{peer} {frames[0].bytes!r}" if peer else "the hub"
+            self.log.error("task::dropped a message of %s: %s", sender, printable(str(error)))
+        return None
+
+    def _refuse(self, message: Frames, text: str) -> None:
+        """Answer a client whose message never was a task."""
+        self._fail_task(FailTask("", Reason.INVALID_METADATA, text, message))
 
     # -- to the core and back ----------------------------------------------------------
 
@@ -301,6 +341,9 @@ class RichTaskScheduler(TaskScheduler):
 
     def _assign_task(self, action: AssignTask) -> EngineUnreachable | None:
         socket = self.engine_stream.socket
+        frames = action.message
+        if action.again:
+            frames = self._wire.again(frames, action.again)
         try:
             socket.send(action.engine, zmq.SNDMORE)
         except zmq.ZMQError as error:
@@ -308,9 +351,6 @@ class RichTaskScheduler(TaskScheduler):
                 raise
             self.log.debug("engine %r has no connection for %s", action.engine, action.msg_id)
             return EngineUnreachable(action.engine, action.msg_id)
-        frames = action.message
-        if action.again:
-            frames = self._wire.again(frames, action.again)
         socket.send_multipart(frames, copy=False)
         self.mon_stream.socket.send_multipart(
             self._wire.task_destination(action.msg_id, action.engine, self.ident)
@@ -326,14 +366,20 @@ class RichTaskScheduler(TaskScheduler):
     def _fail_task(self, action: FailTask) -> None:
         self.log.debug("task %r fails with %s", action.msg_id, action.reason.value)
         frames = self._wire.error_reply(action)
+        if action.reason is Reason.INVALID_METADATA:
+            client = action.message[0].bytes
+            self.log.warning(
+                "task::refused a message of client %r: %s", client, printable(action.text)
+            )
+        else:
+            self._tell_hub(b"outtask", frames)
         self.client_stream.socket.send_multipart(frames)
-        self._tell_hub(b"outtask", frames)
 
     def _tell_hub(self, topic: bytes, frames: Frames) -> None:
         self.mon_stream.socket.send_multipart([topic, *frames], copy=False)
 
     def _warn(self, action: Warn) -> None:
-        self.log.warning("task::%s", action.text)
+        self.log.warning("task::%s", printable(action.text))
 
 
 def _readable(socket: Any) -> bool:

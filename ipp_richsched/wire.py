@@ -3,20 +3,34 @@
 A message is a list of frames: identities, a delimiter, a signature, then header, parent
 header, metadata, content, and the buffers (see the Jupyter messaging specification).  To
 and from the core a task's message is just that list, as it was received.
+
+What comes in may be anything.  A message that is nobody's task, or answers none, as far as
+can be told, is a `MessageError`; what is wrong with a task or an answer otherwise goes to
+the core, which answers the client.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from hmac import compare_digest
 from typing import Any, NamedTuple
 
 from ipyparallel import util
-from jupyter_client.session import DELIM, Session
+from jupyter_client.session import DELIM, Session, protocol_version
 
+from .checks import (
+    MessageError,
+    NamelessTaskError,
+    check_msg_type,
+    check_outcome,
+    check_request,
+    is_deep,
+    is_text,
+    printable,
+    status_of,
+    submission,
+)
 from .core.actions import FailTask
-from .core.dependency import Dependency
 from .core.events import (
     EngineRegistered,
     EngineUnregistered,
@@ -30,9 +44,11 @@ Frames = Sequence[Any]
 
 _PARTS = 5  # signature, header, parent header, metadata, content
 
-
-class MessageError(Exception):
-    """A message cannot be read; nobody can be told but the operator."""
+_NOTIFICATIONS = {
+    "registration_notification": EngineRegistered,
+    "unregistration_notification": EngineUnregistered,
+    "shutdown_notification": None,  # it is for clients
+}
 
 
 class _Parts(NamedTuple):
@@ -53,6 +69,11 @@ class Wire:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._signed = session.auth is not None
+        self._pack = session.pack
+        self._load = session.unpack
+        self._nothing = session.pack({})
+        self._just_ok = session.pack({"status": "ok"})
 
     # -- from the wire -----------------------------------------------------------------
 
@@ -61,47 +82,119 @@ class Wire:
 
         Raises
         ------
+        NamelessTaskError
+            If this can be no task, and the client can be told so.
         MessageError
             If there is nobody to answer: the message is malformed or unsigned, or has no
             readable header.
         """
-        parts = self._open(frames)
-        msg_id = self._msg_id(self._unpack(parts.header, "header"), "header")
+        parts = self._open_from_peer(frames)
+        header = self._unpack(parts.header, "header")
+        msg_id = header.get("msg_id")
+        if not is_text(msg_id):
+            raise NamelessTaskError(f"a task's 'msg_id' is {msg_id!r}, not a string")
         try:
-            return _submission(msg_id, frames, self._unpack(parts.metadata, "metadata"))
-        except (MessageError, TypeError, ValueError) as error:
+            check_msg_type(header)
+            metadata = self._unpack(parts.metadata, "metadata")
+            self._check_for_engines(parts, header, metadata)
+            return submission(msg_id, frames, metadata)
+        except (MessageError, TypeError, ValueError, RecursionError) as error:
             return TaskRejected(msg_id, str(error), frames)
+
+    def _check_for_engines(
+        self, parts: _Parts, header: dict[str, Any], metadata: dict[str, Any]
+    ) -> None:
+        """Refuse what an engine cannot read, or not send back: it would never answer."""
+        for name, packed, value in (
+            ("header", parts.header, header),
+            ("metadata", parts.metadata, metadata),
+        ):
+            if b"\\u" in packed:  # it may hold half a character
+                self._check_packable(value, name)
+        if (
+            parts.parent == self._nothing
+            and parts.content == self._nothing
+            and header.get("version") == protocol_version
+        ):
+            return  # as in an ordinary task
+        parent = self._unpack(parts.parent, "parent header")
+        content = self._unpack(parts.content, "content")
+        check_request(
+            {"header": header, "parent_header": parent, "metadata": metadata, "content": content}
+        )
+
+    def _check_packable(self, fields: dict[str, Any], part: str) -> None:
+        for name, value in fields.items():
+            try:
+                self._pack({name: value})
+            except Exception:
+                text = f"{name!r} in its {part} is {value!r}, which cannot be sent on"
+                raise MessageError(text) from None
 
     def read_reply(self, frames: Frames) -> TaskReplied:
         """Read what an engine sent; raises MessageError if it answers no task."""
-        parts = self._open(frames)
+        parts = self._open_from_peer(frames)
+        msg_id = self._unpack(parts.parent, "parent header").get("msg_id")
+        if not isinstance(msg_id, str):
+            raise MessageError(f"its parent header's 'msg_id' is {msg_id!r}, not a string")
+        status, met, problem = None, True, None
+        try:
+            metadata = self._unpack(parts.metadata, "metadata")
+            met = metadata.get("dependencies_met", True) is not False
+            if met:
+                status = self._status(parts, metadata)
+        except MessageError as error:
+            problem = str(error)
+        return TaskReplied(parts.idents[0], msg_id, status, met, frames, problem)
+
+    def _status(self, parts: _Parts, metadata: Mapping[str, Any]) -> str:
+        """How an attempt ended; raises MessageError if the client could not make it out."""
         if len(parts.idents) < 2:
-            raise MessageError("a reply names no client")
-        msg_id = self._msg_id(self._unpack(parts.parent, "parent header"), "parent header")
-        metadata = self._unpack(parts.metadata, "metadata")
-        status = metadata.get("status")
-        return TaskReplied(
-            parts.idents[0],
-            msg_id,
-            status if isinstance(status, str) else None,
-            metadata.get("dependencies_met", True) is not False,
-            frames,
-        )
+            raise MessageError("it names no client")
+        status = status_of(metadata)
+        if parts.content != self._just_ok:
+            check_outcome(self._unpack(parts.content, "content"))
+        return status
 
     def read_notification(self, frames: Frames) -> EngineRegistered | EngineUnregistered | None:
         """Read what the hub published; None where it is of no concern."""
         parts = self._open(frames)
         kind = self._unpack(parts.header, "header").get("msg_type")
-        if kind == "registration_notification":
-            return EngineRegistered(self._uuid(parts))
-        if kind == "unregistration_notification":
-            return EngineUnregistered(self._uuid(parts))
-        return None
+        if not isinstance(kind, str) or kind not in _NOTIFICATIONS:
+            raise MessageError(f"its 'msg_type' is {kind!r}, which is unknown")
+        event = _NOTIFICATIONS[kind]
+        if event is None:
+            return None
+        uuid = self._unpack(parts.content, "content").get("uuid")
+        if not (uuid and is_text(uuid)):
+            raise MessageError(f"its 'uuid' is {uuid!r}, not an engine's identity")
+        return event(uuid.encode("utf8"))
 
-    def read_engines(self, frames: Frames) -> list[EngineRegistered]:
-        """Read the hub's answer to a connection request: the engines that it knows."""
+    def read_engines(self, frames: Frames) -> tuple[list[EngineRegistered], str]:
+        """Read the hub's answer to a connection request.
+
+        Returns
+        -------
+        list of EngineRegistered
+            The engines that the hub knows.
+        str
+            What is wrong with others, or nothing.
+        """
         engines = self._unpack(self._open(frames).content, "content").get("engines", {})
-        return [EngineRegistered(uuid.encode("utf8")) for uuid in engines.values()]
+        if not isinstance(engines, dict):
+            raise MessageError(f"its 'engines' is {engines!r}, not an object")
+        good = [uuid for uuid in engines.values() if uuid and is_text(uuid)]
+        problem = ""
+        if len(good) < len(engines):
+            problem = f"its 'engines' is {engines!r}, and not all are engines' identities"
+        return [EngineRegistered(uuid.encode("utf8")) for uuid in good], problem
+
+    def _open_from_peer(self, frames: Frames) -> _Parts:
+        """As `_open`, for a socket that puts the sender's identity before each message."""
+        parts = self._open(frames)
+        if not parts.idents:
+            raise MessageError("its sender calls itself like the delimiter")
+        return parts
 
     def _open(self, frames: Frames) -> _Parts:
         """Take a message apart and check its signature."""
@@ -112,39 +205,26 @@ class Wire:
             # more identities than usual
             blobs = [frame.bytes for frame in frames]
             if DELIM not in blobs:
-                raise MessageError("a message has no delimiter") from None
+                raise MessageError("it has no delimiter") from None
             start = blobs.index(DELIM) + 1
         blobs += [frame.bytes for frame in frames[len(blobs) : start + _PARTS]]
+        if len(blobs) < start + _PARTS:
+            raise MessageError(f"it lacks {start + _PARTS - len(blobs)} of its {_PARTS} parts")
         signature, *parts = blobs[start : start + _PARTS]
-        if len(parts) < _PARTS - 1:
-            raise MessageError(f"a message ends after {len(parts)} of {_PARTS - 1} parts")
-        if self._session.auth is not None and not compare_digest(
-            self._session.sign(parts), signature
-        ):
-            raise MessageError("a message has a wrong signature")
+        if self._signed and not compare_digest(self._session.sign(parts), signature):
+            raise MessageError("its signature is wrong")
         return _Parts(blobs[: start - 1], *parts)
 
     def _unpack(self, blob: bytes, part: str) -> dict[str, Any]:
         try:
-            value = self._session.unpack(blob)
-        except ValueError as error:
+            value = self._load(blob)
+        except Exception as error:  # whatever an unpacker raises: RecursionError, for one
             raise MessageError(f"its {part} cannot be unpacked: {error}") from None
         if not isinstance(value, dict):
             raise MessageError(f"its {part} is a {type(value).__name__}, not an object")
+        if is_deep(blob, value):
+            raise MessageError(f"its {part} is nested too deep")
         return value
-
-    @staticmethod
-    def _msg_id(header: Mapping[str, Any], part: str) -> str:
-        msg_id = header.get("msg_id")
-        if not isinstance(msg_id, str):
-            raise MessageError(f"a message's {part} has no msg_id")
-        return msg_id
-
-    def _uuid(self, parts: _Parts) -> bytes:
-        uuid = self._unpack(parts.content, "content").get("uuid")
-        if not isinstance(uuid, str):
-            raise MessageError("a notification has no uuid")
-        return uuid.encode("utf8")
 
     # -- to the wire -------------------------------------------------------------------
 
@@ -152,31 +232,34 @@ class Wire:
         """Make the reply to a client whose task the scheduler fails."""
         parts = self._open(action.message)
         client = parts.idents
-        metadata = None
+        metadata = {}
         if action.engine is not None:
             engine = action.engine.decode("utf8", "replace")
             metadata = {"status": "error", "engine": engine, "date": util.utcnow()}
             client = [client[0], action.engine, *client[1:]]
+        text = printable(action.text)
         content: dict[str, Any] = {
             "status": "error",
             "ename": action.reason.value,
-            "evalue": action.text,
-            "traceback": [f"{action.reason.value}: {action.text}"],
+            "evalue": text,
+            "traceback": [f"{action.reason.value}: {text}"],
             "engine_info": {},
         }
-        message = self._session.msg(
-            "apply_reply",
-            content,
-            parent=self._session.unpack(parts.header),
-            metadata=metadata,
-        )
-        return self._session.serialize(message, ident=client)
+        message = self._session.msg("apply_reply", content, metadata=metadata)
+        packed = {name: self._pack(message[name]) for name in ("header", "metadata", "content")}
+        # the client's header as it came: it may hold what cannot be packed again
+        signed = [packed["header"], parts.header, packed["metadata"], packed["content"]]
+        return [*client, DELIM, self._session.sign(signed), *signed]
 
     def again(self, frames: Frames, attempt: int) -> Frames:
-        """Make a task's message one that an engine has not seen, by a word in its metadata."""
+        """Make a task's message one that an engine has not seen.
+
+        The number of the attempt stands in the place of its parent header: a request has no
+        parent, and any other part might not be packed again as it was.
+        """
         parts = self._open(frames)
-        metadata = {**self._session.unpack(parts.metadata), "attempt": attempt}
-        signed = [parts.header, parts.parent, self._session.pack(metadata), parts.content]
+        parent = self._pack({"attempt": attempt})
+        signed = [parts.header, parent, parts.metadata, parts.content]
         buffers = frames[len(parts.idents) + 1 + _PARTS :]
         return [*parts.idents, DELIM, self._session.sign(signed), *signed, *buffers]
 
@@ -185,32 +268,3 @@ class Wire:
         content = {"msg_id": msg_id, "engine_id": engine.decode("utf8", "replace")}
         message = self._session.msg("task_destination", content)
         return self._session.serialize(message, ident=[b"tracktask", ident])
-
-
-def _submission(msg_id: str, frames: Frames, metadata: Mapping[str, Any]) -> TaskSubmitted:
-    """Check the fields that a client set; raises TypeError or ValueError naming the field."""
-    targets = metadata.get("targets") or []
-    if not isinstance(targets, list) or not all(isinstance(target, str) for target in targets):
-        raise TypeError(f"'targets' is {targets!r}, not a list of engine identities")
-    timeout = metadata.get("timeout") or 0
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(f"'timeout' is {timeout!r}, not a number of seconds")
-    if not (math.isfinite(timeout) and timeout >= 0):
-        raise ValueError(f"'timeout' is {timeout!r}, not a number of seconds")
-    retries = metadata.get("retries") or 0
-    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
-        raise TypeError(f"'retries' is {retries!r}, not a number of retries")
-    dependencies = {}
-    for name in ("after", "follow"):
-        try:
-            dependencies[name] = Dependency.parse(metadata.get(name))
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{name!r}: {error}") from None
-    return TaskSubmitted(
-        msg_id,
-        frames,
-        frozenset(target.encode("utf8", "replace") for target in targets) or None,
-        timeout=timeout or None,
-        retries=retries,
-        **dependencies,
-    )

@@ -235,7 +235,18 @@ class ScriptedCluster:
             self.monitored.append((frames[0], {**message, "idents": frames[1 : start - 1]}))
         return self.monitored[:count]
 
+    def hear(self, timeout: float = 0.0) -> list[list[bytes]]:
+        """The messages to the hub that have come since, and wait for the first of them."""
+        heard = []
+        while self._monitor.poll(0 if heard else int(timeout * 1000)):
+            heard.append(self._monitor.recv_multipart())
+        return heard
+
     # -- clients and engines -----------------------------------------------------------
+
+    def url(self, name: str) -> str:
+        """The address of a socket: ``in`` for clients, ``out`` for engines."""
+        return self._urls[name]
 
     def client(self, ident: bytes = b"client") -> Client:
         return Client(self, ident, self._urls["in"])

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from traitlets import TraitError
+from traitlets.config import Config
+from traitlets.config.loader import DeferredConfigString
 
 from ipp_richsched import RichTaskScheduler
 
@@ -317,3 +320,11 @@ def test_methods_whose_state_is_gone_say_so() -> None:
         scheduler.update_graph("x")
     assert scheduler.targets == []
     assert scheduler.loads == []
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "soon"])
+@pytest.mark.parametrize("name", ["engine_grace", "stranded_timeout"])
+def test_seconds_are_numbers(name: str, value: str) -> None:
+    config = Config({"RichTaskScheduler": {name: DeferredConfigString(value)}})
+    with pytest.raises((TraitError, ValueError), match="|".join((name, value))):
+        RichTaskScheduler(config=config)

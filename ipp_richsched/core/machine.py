@@ -89,7 +89,7 @@ class SchedulerCore:
         self._first = ""  # while one failure entails another: the first
         # what events entail and `_settle` has still to work off:
         self._news: deque[News] = deque()  # dependents of finished tasks
-        self._reviews: deque[Task] = deque()  # queued tasks that have lost their last engine
+        self._reviews: deque[Task] = deque()  # tasks that engines which came or died concern
         self.unplaced: list[Task] = []
         self._roomy: list[Engine] = []
         self._handlers = {
@@ -157,9 +157,8 @@ class SchedulerCore:
             self.warn(f"engine {name(event.engine)} was announced twice")
             return
         engine = pool.register(event.engine)
+        self._reviews.extend(self.graph.watchers(engine.ident))  # it was here before, and is back
         self._reviews.extend(self.placement.engine_registered(engine))
-        for task in self.graph.watchers(engine.ident):  # it was here before, and is back
-            self._advance(task)
         self._roomy.append(engine)
 
     def _engine_unregistered(self, event: EngineUnregistered) -> None:
@@ -169,9 +168,8 @@ class SchedulerCore:
         engine = self.pool.unregister(event.engine)
         if engine.assigned:
             self.deadlines.add(self._now + self.engine_grace, Kind.GRACE, engine)
+        self._reviews.extend(self.graph.watchers(engine.ident))
         self._reviews.extend(self.placement.engine_died(engine))
-        for task in self.graph.watchers(engine.ident):
-            self._advance(task)
 
     def _engine_unreachable(self, event: EngineUnreachable) -> None:
         task = self.tasks.get(event.msg_id)
@@ -376,22 +374,30 @@ class SchedulerCore:
 
     def _settle(self, budget: int) -> None:
         """Work off what events entail, as far as the budget goes."""
+        # placing has a budget of its own, so that no engine idles while a long cascade is told
+        places = budget
         while True:
             while self._news and budget > 0:
                 self._tell(self._news.popleft())
                 budget -= 1
             while self._reviews and budget > 0:
-                self.placement.review(self._reviews.popleft(), self._now)
+                self._review(self._reviews.popleft())
                 budget -= 1
             if self.unplaced or self._roomy:
                 ready, self.unplaced = self.unplaced, []
                 roomy, self._roomy = self._roomy, []
-                left = self.placement.match(ready, roomy, self._now, budget)
-                self.unplaced += left.ready
+                left = self.placement.match(ready, roomy, self._now, places)
                 self._roomy += left.roomy
-                budget = left.budget
-            if budget <= 0 or not (self._news or self._reviews):
+                places = left.budget
+            if min(budget, places) <= 0 or not (self._news or self._reviews):
                 return
+
+    def _review(self, task: Task) -> None:
+        """Look again at a task whose fate an engine may have decided, coming or dying."""
+        if task.state is TaskState.WAITING:
+            self._advance(task)
+        else:
+            self.placement.review(task, self._now)
 
     def _tell(self, news: News) -> None:
         """Move the counters of a task that waited for one that has finished."""

@@ -7,6 +7,7 @@ what an event made ready, and the engines to which it gave room, have to be look
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
@@ -37,7 +38,6 @@ class Lifecycle(Protocol):
 class Left(NamedTuple):
     """What `Placement.match` left undone, and what it left of its budget."""
 
-    ready: list[Task]
     roomy: list[Engine]
     budget: int
 
@@ -99,25 +99,30 @@ class Placement:
         """
         ready.sort()
         roomy = [engine for engine in dict.fromkeys(roomy) if self._pool.has(engine)]
-        for place, task in enumerate(ready):
+        for task in ready:
             if task.state is not TaskState.READY:
                 continue  # it failed on the way
-            for engine in roomy:
-                budget = self._fill(engine, budget, task.seq)
-                if budget <= 0 and self._offer(engine, task.seq) is not None:
-                    return Left(ready[place:], roomy, 0)
-            chosen = self._choose(task)
+            places, excluded = self._prospects.places(task), task.excluded
+            able = [
+                engine
+                for engine in roomy
+                if (places is None or engine.ident in places) and engine.ident not in excluded
+            ]
+            budget = self._fill(able, budget, task.seq)
+            if budget <= 0:
+                # engines that still owe their room to earlier tasks
+                excluded |= {e.ident for e in able if self._offer(e, task.seq) is not None}
+            chosen = self._choose(places, excluded)
             if chosen is not None:
                 self._lifecycle.assign(task, chosen)
                 continue
-            group = self.queue.add(task, self._prospects.places(task), task.excluded)
+            group = self.queue.add(task, places, task.excluded)
             if not self.queue.has_engine(group):
                 self._park(task, group, now)
-        for engine in roomy:
-            budget = self._fill(engine, budget)
+        budget = self._fill(roomy, budget)
         if budget <= 0:
-            return Left([], [engine for engine in roomy if self._offer(engine) is not None], 0)
-        return Left([], [], budget)
+            return Left([engine for engine in roomy if self._offer(engine) is not None], 0)
+        return Left([], budget)
 
     def engine_registered(self, engine: Engine) -> list[Task]:
         """Tasks to review because engines have come; O(groups), and O(tasks parked for one)."""
@@ -153,14 +158,13 @@ class Placement:
             self._deadlines.cancel(task.parking)
             task.parking = None
 
-    def _choose(self, task: Task) -> Engine | None:
+    def _choose(self, places: frozenset[bytes] | None, excluded: frozenset[bytes]) -> Engine | None:
         """The engine for a ready task, if one that may take it has room."""
-        where = self._prospects.places(task), task.excluded
         try:
-            return self._pool.choose(*where)
+            return self._pool.choose(places, excluded)
         except SchemeError as error:
             self._lifecycle.warn(f"{error}; 'leastload' chose instead")
-            return self._pool.least_loaded(*where)
+            return self._pool.least_loaded(places, excluded)
 
     def _offer(self, engine: Engine, before: float = math.inf) -> Task | None:
         """The next task for an engine if it has room, of those submitted before another."""
@@ -169,12 +173,17 @@ class Placement:
         task = self.queue.first(engine)
         return task if task is not None and task.seq < before else None
 
-    def _fill(self, engine: Engine, budget: int, before: float = math.inf) -> int:
-        """Give an engine the tasks that it has room for; the budget that is left."""
-        while budget > 0 and (task := self._offer(engine, before)) is not None:
-            self.queue.remove(task)
-            self._lifecycle.assign(task, engine)
-            budget -= 1
+    def _fill(self, engines: Iterable[Engine], budget: int, before: float = math.inf) -> int:
+        """Give engines, in turn, the tasks that they have room for; the budget that is left."""
+        line = deque(engines)
+        while budget > 0 and line:
+            engine = line.popleft()
+            task = self._offer(engine, before)
+            if task is not None:
+                self.queue.remove(task)
+                self._lifecycle.assign(task, engine)
+                budget -= 1
+                line.append(engine)
         return budget
 
     def _park(self, task: Task, group: Group, now: float) -> None:

@@ -52,7 +52,7 @@ class RandomCluster(RuleBasedStateMachine):
         self.ran_on: dict[str, bytes] = {}  # where it ran to its end
         self.held: list[tuple[bytes, str]] = []  # sent, and not answered by the engine
         self.stale: list[tuple[bytes, str]] = []  # given up by the scheduler
-        self.dying: list[tuple[bytes, str]] = []  # held by an engine when it died
+        self.dying: set[tuple[bytes, str]] = set()  # held by an engine when it died
         self.engines: set[bytes] = set()
         self.departed: set[bytes] = set()
         self.refused: set[tuple[bytes, str]] = set()
@@ -97,8 +97,7 @@ class RandomCluster(RuleBasedStateMachine):
 
     def let_go(self, held: tuple[bytes, str]) -> None:
         self.held.remove(held)
-        if held in self.dying:
-            self.dying.remove(held)
+        self.dying.discard(held)
 
     # -- what may happen ---------------------------------------------------------------
 
@@ -117,7 +116,7 @@ class RandomCluster(RuleBasedStateMachine):
         engine = data.draw(st.sampled_from(sorted(self.engines)))
         self.engines.remove(engine)
         self.departed.add(engine)
-        self.dying += [held for held in self.held if held[0] == engine]
+        self.dying |= {held for held in self.held if held[0] == engine}
         self.handle(EngineUnregistered(engine))
 
     @rule(data=st.data())

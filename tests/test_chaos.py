@@ -1,0 +1,228 @@
+"""Real processes that are killed, frozen, restarted and added while tasks are under way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ipyparallel as ipp
+import psutil
+import pytest
+
+from . import validating
+from .chaos_load import Load, outcome, square
+from .processes import ROOT, Command, Processes, wait_for
+
+CONNECTION_FILES = ["ipcontroller-client.json", "ipcontroller-engine.json"]
+
+# -- the cluster ---------------------------------------------------------------------------
+
+
+class Cluster:
+    """A controller that validates its scheduler, and engines, each known by its id."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.processes = processes
+        self.engines: dict[int, Command] = {}
+
+    def start_controller(self, *options: str) -> None:
+        """Start it with heartbeats so fast that an engine is given up after 1.5 s."""
+        self.controller = self.processes.start(
+            *(sys.executable, "-m", "tests.validating", *options),
+            *("--HeartMonitor.period=250", "--HeartMonitor.max_heartmonitor_misses=5"),
+            cwd=ROOT,
+        )
+        self.controller.wait_until(
+            lambda: set(CONNECTION_FILES) <= set(self.processes.security_files()),
+            "connection files",
+        )
+        self.controller.wait_for_log(validating.PID)
+
+    def start_engine(self) -> int:
+        """Start one more engine, which may register later; its id."""
+        number = len(self.engines)
+        self.engines[number] = self.processes.start(
+            sys.executable, "-m", "ipyparallel.engine", f"--IPEngine.id={number}"
+        )
+        return number
+
+    def pid(self, number: int) -> int:
+        """The process of an engine."""
+        return self.engines[number].process.pid
+
+    def connect(self) -> ipp.Client:
+        security = self.processes.ipython_dir / "profile_default" / "security"
+        return ipp.Client(str(security / CONNECTION_FILES[0]), timeout=30)
+
+    def validate(self) -> int:
+        """Have the scheduler check its state; the number of its unfinished tasks."""
+        [pid] = re.findall(f"{validating.PID}(\\d+)", self.controller.log)
+        before = len(self._findings())
+        os.kill(int(pid), signal.SIGUSR1)
+        self.controller.wait_until(lambda: len(self._findings()) > before, "a validated state")
+        finding = self._findings()[-1]
+        assert finding.startswith(validating.VALID), finding
+        return int(finding.removeprefix(validating.VALID))
+
+    def _findings(self) -> list[str]:
+        pattern = f"(?:{validating.VALID}|{validating.NOT_VALID}).*\n"
+        return re.findall(pattern, self.controller.log)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with Processes(tmp_path) as processes:
+        yield Cluster(processes)
+
+
+# -- engines killed, frozen and added ------------------------------------------------------
+
+
+def test_engines_are_killed_frozen_and_added(
+    cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.start_controller("--RichTaskScheduler.engine_grace=3", "--TaskScheduler.hwm=4")
+    for _ in range(4):
+        cluster.start_engine()
+    with cluster.connect() as client:
+        client.wait_for_engines(4, timeout=30)
+        load = Load(client, tmp_path)
+        kinds = ["killed", "late", "killed with its nanny", "too late", "killed", "late"]
+        for number, kind in enumerate(kinds):
+            cluster.start_engine()  # which registers some time in the next waves
+            directory = tmp_path / f"strike-{number}"
+            directory.mkdir()
+            strike(cluster, client, load, kind, directory)
+            assert cluster.validate() > 0, "nothing was under way"
+        load.submit_wave()
+        assert client.wait(load.tasks, timeout=60), f"unanswered: {client.outstanding}"
+        load.check(set(client[:].apply_sync(os.getpid)))
+        assert client.outstanding == set()
+    assert cluster.validate() == 0
+    assert "internal error" not in cluster.controller.log
+    # what a client prints of a second answer to a task
+    assert not re.search("got (stale|unknown) result", capsys.readouterr().out)
+
+
+def strike(cluster: Cluster, client: ipp.Client, load: Load, kind: str, directory: Path) -> None:
+    """Kill an engine, or freeze it until it is declared dead; check the task that it holds."""
+
+    def places() -> set[int]:
+        """The processes that have started the task."""
+        return {int(path.suffix[1:]) for path in directory.glob("started.*")}
+
+    def release(pid: int) -> None:
+        (directory / f"release.{pid}").touch()
+
+    held = load.submit_held(directory, retries=1 if kind == "too late" else 0)
+    load.wait_for(places, "the held task's turn")
+    [pid] = places()
+    [victim] = [number for number in client.ids if cluster.pid(number) == pid]
+    engine = psutil.Process(pid)
+    if kind.startswith("killed"):
+        # without its nanny only the heartbeats tell
+        nannies = engine.children() if "nanny" in kind else []
+        for process in (*nannies, engine):
+            process.kill()
+    else:
+        engine.suspend()
+    load.wait_for(lambda: victim not in client.ids, "the end of the engine")
+    expected: Any = "EngineError"
+    if kind == "late":
+        release(pid)
+        engine.resume()
+        expected = ("released", pid)
+    elif kind == "too late":
+        load.wait_for(lambda: len(places()) == 2, "the second attempt")
+        release(pid)
+        engine.resume()
+        log = f"answered task {held.msg_ids[0]}, which it does not hold"
+        load.wait_for(lambda: log in cluster.controller.log, log)
+        [other] = places() - {pid}
+        release(other)
+        expected = ("released", other)
+    load.wait_for(held.done, "the answer to the held task")
+    assert outcome(held) == expected
+
+
+# -- the controller restarted, a client gone -----------------------------------------------
+
+
+def test_the_controller_is_killed_and_restored(cluster: Cluster) -> None:
+    cluster.start_controller()
+    *engines, lost = [cluster.start_engine() for _ in range(3)]
+    with cluster.connect() as client:
+        client.wait_for_engines(3, timeout=30)
+        places = client[engines].apply_sync(os.getpid)
+        assert client.load_balanced_view().map_sync(abs, range(-20, 0)) == list(range(20, 0, -1))
+
+    kill_with_children(cluster.controller)
+    kill_with_children(cluster.engines[lost])  # so that nobody will learn of it
+    cluster.start_controller("--restore")
+    with cluster.connect() as client:
+        client.wait_for_engines(3, timeout=30)
+        view = client.load_balanced_view()
+        anywhere = view.map_async(square, range(20), [0.0] * 20)
+        chains = []
+        for engine in engines:
+            with view.temp_flags(targets=[engine]):
+                first = view.apply_async(square, 3, 0.1)
+                with view.temp_flags(after=[first]):
+                    chains.append((first, view.apply_async(square, 4, 0.0)))
+        for (first, second), place in zip(chains, places, strict=True):
+            assert first.get(timeout=30) == (9, place)
+            assert second.get(timeout=30) == (16, place)
+            assert second.started >= first.completed
+        assert [number for number, _ in anywhere.get(timeout=30)] == [n**2 for n in range(20)]
+    assert cluster.validate() == 0
+
+
+def kill_with_children(command: Command) -> None:
+    process = psutil.Process(command.process.pid)
+    for each in (*process.children(recursive=True), process):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+    command.wait()
+
+
+CLIENT = """
+import sys, time
+import ipyparallel as ipp
+from tests.chaos_load import hold
+
+client = ipp.Client(sys.argv[1], timeout=30)
+view = client.load_balanced_view()
+for number in range(6):
+    view.apply_async(hold, sys.argv[2])
+time.sleep(600)
+"""
+
+
+def test_a_client_goes_away_with_tasks_under_way(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.start_controller()
+    engines = [cluster.start_engine() for _ in range(2)]
+    with cluster.connect() as client:
+        client.wait_for_engines(2, timeout=30)
+        file = cluster.processes.ipython_dir / "profile_default" / "security" / CONNECTION_FILES[0]
+        gone = cluster.processes.start(
+            *(sys.executable, "-c", CLIENT, str(file), str(tmp_path)), cwd=ROOT
+        )
+        gone.wait_until(lambda: cluster.validate() == 6, "all of its tasks taken in")
+        gone.process.kill()
+        gone.wait()
+
+        tasks = client.load_balanced_view().map_async(square, range(50), [0.01] * 50)
+        for engine in engines:
+            started = tmp_path / f"started.{cluster.pid(engine)}"
+            wait_for(started.exists, "the turn of a task of the lost client")
+            (tmp_path / f"release.{cluster.pid(engine)}").touch()
+        numbers, places = zip(*tasks.get(timeout=30), strict=True)
+        assert list(numbers) == [number**2 for number in range(50)]
+        assert set(places) == {cluster.pid(engine) for engine in engines}
+    assert cluster.validate() == 0
