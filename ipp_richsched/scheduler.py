@@ -35,6 +35,7 @@ from .core.machine import SchedulerCore
 from .core.schemes import BUILT_IN, Scheme, SchemeError, find_scheme, user_scheme
 from .core.story import CoreError
 from .hooked import HookedPool
+from .transport import is_readable, receive, send
 from .wire import Frames, Wire
 
 BATCH = 100
@@ -209,12 +210,12 @@ class RichTaskScheduler(TaskScheduler):
         for socket, handle in list(self._handlers.items()):
             for _ in range(BATCH):
                 try:
-                    message = socket.recv_multipart(zmq.NOBLOCK, copy=False)
+                    message = receive(socket)
                 except zmq.Again:
                     break
                 self._guarded(handle, message)
         self._set_alarm()
-        if any(map(_readable, self._handlers)):
+        if any(map(is_readable, self._handlers)):
             self._schedule_turn()
 
     def _guarded(self, handle: Callable[..., None], *args: Any) -> None:
@@ -251,7 +252,7 @@ class RichTaskScheduler(TaskScheduler):
         It would take an answer to the second message for that to the first.
         """
         first = self._core.tasks.get(msg_id)
-        return first is not None and first.message[0].bytes == raw_msg[0].bytes
+        return first is not None and first.message[0] == raw_msg[0]
 
     def dispatch_result(self, raw_msg: Frames) -> None:
         """Take in a reply from an engine."""
@@ -284,9 +285,8 @@ class RichTaskScheduler(TaskScheduler):
 
     def _drain_notifications(self) -> None:
         socket = self.notifier_stream.socket
-        while _readable(socket):
-            message = socket.recv_multipart(zmq.NOBLOCK, copy=False)
-            self._guarded(self.dispatch_notification, message)
+        while is_readable(socket):
+            self._guarded(self.dispatch_notification, receive(socket))
 
     def _read(self, read: Callable[[Frames], Any], frames: Frames, peer: str = "") -> Any:
         """What a message of a client, an engine or the hub says; None if it says nothing."""
@@ -295,7 +295,7 @@ class RichTaskScheduler(TaskScheduler):
         except NamelessTaskError as error:
             self._refuse(frames, str(error))
         except MessageError as error:
-            sender = f"{peer} {frames[0].bytes!r}" if peer else "the hub"
+            sender = f"{peer} {frames[0]!r}" if peer else "the hub"
             self.log.error("task::dropped a message of %s: %s", sender, printable(str(error)))
         return None
 
@@ -340,50 +340,43 @@ class RichTaskScheduler(TaskScheduler):
         self._turn()
 
     def _assign_task(self, action: AssignTask) -> EngineUnreachable | None:
-        socket = self.engine_stream.socket
         frames = action.message
         if action.again:
             frames = self._wire.again(frames, action.again)
         try:
-            socket.send(action.engine, zmq.SNDMORE)
+            send(self.engine_stream.socket, action.engine, *frames)
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
             self.log.debug("engine %r has no connection for %s", action.engine, action.msg_id)
             return EngineUnreachable(action.engine, action.msg_id)
-        socket.send_multipart(frames, copy=False)
-        self.mon_stream.socket.send_multipart(
-            self._wire.task_destination(action.msg_id, action.engine, self.ident)
-        )
+        tracktask = self._wire.task_destination(action.msg_id, action.engine, self.ident)
+        send(self.mon_stream.socket, *tracktask)
         return None
 
     def _relay_reply(self, action: RelayReply) -> None:
         client, engine = action.message[0], action.reply[0]
         frames = [client, engine, *action.reply[2:]]
-        self.client_stream.socket.send_multipart(frames, copy=False)
+        send(self.client_stream.socket, *frames)
         self._tell_hub(b"outtask", frames)
 
     def _fail_task(self, action: FailTask) -> None:
         self.log.debug("task %r fails with %s", action.msg_id, action.reason.value)
         frames = self._wire.error_reply(action)
         if action.reason is Reason.INVALID_METADATA:
-            client = action.message[0].bytes
+            client = action.message[0]
             self.log.warning(
                 "task::refused a message of client %r: %s", client, printable(action.text)
             )
         else:
             self._tell_hub(b"outtask", frames)
-        self.client_stream.socket.send_multipart(frames)
+        send(self.client_stream.socket, *frames)
 
     def _tell_hub(self, topic: bytes, frames: Frames) -> None:
-        self.mon_stream.socket.send_multipart([topic, *frames], copy=False)
+        send(self.mon_stream.socket, topic, *frames)
 
     def _warn(self, action: Warn) -> None:
         self.log.warning("task::%s", printable(action.text))
-
-
-def _readable(socket: Any) -> bool:
-    return bool(socket.getsockopt(zmq.EVENTS) & zmq.POLLIN)
 
 
 def _gone(name: str) -> Callable[..., None]:

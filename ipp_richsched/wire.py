@@ -38,10 +38,9 @@ from .core.events import (
     TaskReplied,
     TaskSubmitted,
 )
+from .transport import Part, blob
 
-Frames = Sequence[Any]
-"""Frames as `recv_multipart(copy=False)` gives them."""
-
+Frames = Sequence[Part]
 _PARTS = 5  # signature, header, parent header, metadata, content
 
 _NOTIFICATIONS = {
@@ -198,16 +197,16 @@ class Wire:
 
     def _open(self, frames: Frames) -> _Parts:
         """Take a message apart and check its signature."""
-        blobs = [frame.bytes for frame in frames[: _PARTS + 1]]
+        blobs = [blob(part) for part in frames[: _PARTS + 1]]
         try:
             start = blobs.index(DELIM) + 1
         except ValueError:
             # more identities than usual
-            blobs = [frame.bytes for frame in frames]
+            blobs = [blob(part) for part in frames]
             if DELIM not in blobs:
                 raise MessageError("it has no delimiter") from None
             start = blobs.index(DELIM) + 1
-        blobs += [frame.bytes for frame in frames[len(blobs) : start + _PARTS]]
+        blobs += [blob(part) for part in frames[len(blobs) : start + _PARTS]]
         if len(blobs) < start + _PARTS:
             raise MessageError(f"it lacks {start + _PARTS - len(blobs)} of its {_PARTS} parts")
         signature, *parts = blobs[start : start + _PARTS]

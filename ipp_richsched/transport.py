@@ -1,0 +1,61 @@
+"""Whole messages over a ZeroMQ socket, at the cost of pyzmq's C level.
+
+`Socket.recv_multipart` and `send_multipart` spend most of their time on flags that are
+enums and on options of each part.  Here a part is one call into pyzmq's C level, small
+parts are copied and large ones are not.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import zmq
+from zmq.backend import Socket as _Backend
+
+Part: TypeAlias = bytes | zmq.Frame
+"""A part of a message: bytes, or a frame where it is large."""
+
+LARGE = 16 * 1024
+"""Bytes from which a part is not copied; a frame costs as much as a copy of a few kilobytes."""
+
+_receive = _Backend.recv
+_send = _Backend.send
+_get = _Backend.get
+_NOBLOCK = int(zmq.NOBLOCK)
+_SNDMORE = int(zmq.SNDMORE)
+_EVENTS = int(zmq.EVENTS)
+_POLLIN = int(zmq.POLLIN)
+
+
+def receive(socket: zmq.Socket) -> list[Part]:
+    """Take the next message, without waiting for it.
+
+    Raises
+    ------
+    zmq.Again
+        If there is none.
+    """
+    frame = _receive(socket, _NOBLOCK, False)
+    parts: list[Part] = [frame.bytes if len(frame) < LARGE else frame]
+    while frame.more:
+        frame = _receive(socket, _NOBLOCK, False)
+        parts.append(frame.bytes if len(frame) < LARGE else frame)
+    return parts
+
+
+def send(socket: zmq.Socket, *parts: Part) -> None:
+    """Send a message; what a ROUTER socket cannot route raises `zmq.ZMQError` at once."""
+    *heads, last = parts
+    for part in heads:
+        _send(socket, part, _SNDMORE)
+    _send(socket, last, 0)
+
+
+def is_readable(socket: zmq.Socket) -> bool:
+    """Whether a message is there to be received."""
+    return bool(int(_get(socket, _EVENTS)) & _POLLIN)
+
+
+def blob(part: Part) -> bytes:
+    """The bytes of a part."""
+    return part if isinstance(part, bytes) else bytes(part.bytes)
