@@ -139,12 +139,18 @@ class RichTaskScheduler(TaskScheduler):
     def start(self) -> None:
         """Take over the sockets and ask the hub which engines there are."""
         self._wire = Wire(self.session)
+        # a trait costs more to read than a small message to send
+        self._to_clients = self.client_stream.socket
+        self._to_engines = self.engine_stream.socket
+        self._to_hub = self.mon_stream.socket
+        self._from_hub = self.notifier_stream.socket
+        self._ident = self.ident
         self._handlers: dict[Any, Callable[[Frames], None]] = {
-            self.notifier_stream.socket: self.dispatch_notification,
-            self.engine_stream.socket: self.dispatch_result,
-            self.client_stream.socket: self.dispatch_submission,
+            self._from_hub: self.dispatch_notification,
+            self._to_engines: self.dispatch_result,
+            self._to_clients: self.dispatch_submission,
         }
-        self.engine_stream.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._to_engines.setsockopt(zmq.ROUTER_MANDATORY, 1)
         for socket in self._handlers:
             self.loop.remove_handler(socket)  # the stream's own
             self.loop.add_handler(socket, self._turn, self.loop.READ)
@@ -284,9 +290,8 @@ class RichTaskScheduler(TaskScheduler):
         self._schedule_turn()
 
     def _drain_notifications(self) -> None:
-        socket = self.notifier_stream.socket
-        while is_readable(socket):
-            self._guarded(self.dispatch_notification, receive(socket))
+        while is_readable(self._from_hub):
+            self._guarded(self.dispatch_notification, receive(self._from_hub))
 
     def _read(self, read: Callable[[Frames], Any], frames: Frames, peer: str = "") -> Any:
         """What a message of a client, an engine or the hub says; None if it says nothing."""
@@ -344,20 +349,20 @@ class RichTaskScheduler(TaskScheduler):
         if action.again:
             frames = self._wire.again(frames, action.again)
         try:
-            send(self.engine_stream.socket, action.engine, *frames)
+            send(self._to_engines, action.engine, *frames)
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
             self.log.debug("engine %r has no connection for %s", action.engine, action.msg_id)
             return EngineUnreachable(action.engine, action.msg_id)
-        tracktask = self._wire.task_destination(action.msg_id, action.engine, self.ident)
-        send(self.mon_stream.socket, *tracktask)
+        tracktask = self._wire.task_destination(action.msg_id, action.engine, self._ident)
+        send(self._to_hub, *tracktask)
         return None
 
     def _relay_reply(self, action: RelayReply) -> None:
         client, engine = action.message[0], action.reply[0]
         frames = [client, engine, *action.reply[2:]]
-        send(self.client_stream.socket, *frames)
+        send(self._to_clients, *frames)
         self._tell_hub(b"outtask", frames)
 
     def _fail_task(self, action: FailTask) -> None:
@@ -370,10 +375,10 @@ class RichTaskScheduler(TaskScheduler):
             )
         else:
             self._tell_hub(b"outtask", frames)
-        send(self.client_stream.socket, *frames)
+        send(self._to_clients, *frames)
 
     def _tell_hub(self, topic: bytes, frames: Frames) -> None:
-        send(self.mon_stream.socket, topic, *frames)
+        send(self._to_hub, topic, *frames)
 
     def _warn(self, action: Warn) -> None:
         self.log.warning("task::%s", printable(action.text))

@@ -38,6 +38,7 @@ from .core.events import (
     TaskReplied,
     TaskSubmitted,
 )
+from .signing import DestinationPacker, Signer
 from .transport import Part, blob
 
 Frames = Sequence[Part]
@@ -68,7 +69,8 @@ class Wire:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._signed = session.auth is not None
+        self._signer = Signer(session)
+        self._destination = DestinationPacker(session)
         self._pack = session.pack
         self._load = session.unpack
         self._nothing = session.pack({})
@@ -210,7 +212,7 @@ class Wire:
         if len(blobs) < start + _PARTS:
             raise MessageError(f"it lacks {start + _PARTS - len(blobs)} of its {_PARTS} parts")
         signature, *parts = blobs[start : start + _PARTS]
-        if self._signed and not compare_digest(self._session.sign(parts), signature):
+        if self._signer.signs and not compare_digest(self._signer.sign(parts), signature):
             raise MessageError("its signature is wrong")
         return _Parts(blobs[: start - 1], *parts)
 
@@ -248,7 +250,7 @@ class Wire:
         packed = {name: self._pack(message[name]) for name in ("header", "metadata", "content")}
         # the client's header as it came: it may hold what cannot be packed again
         signed = [packed["header"], parts.header, packed["metadata"], packed["content"]]
-        return [*client, DELIM, self._session.sign(signed), *signed]
+        return [*client, DELIM, self._signer.sign(signed), *signed]
 
     def again(self, frames: Frames, attempt: int) -> Frames:
         """Make a task's message one that an engine has not seen.
@@ -260,10 +262,9 @@ class Wire:
         parent = self._pack({"attempt": attempt})
         signed = [parts.header, parent, parts.metadata, parts.content]
         buffers = frames[len(parts.idents) + 1 + _PARTS :]
-        return [*parts.idents, DELIM, self._session.sign(signed), *signed, *buffers]
+        return [*parts.idents, DELIM, self._signer.sign(signed), *signed, *buffers]
 
     def task_destination(self, msg_id: str, engine: bytes, ident: bytes) -> list[bytes]:
         """Make the message that tells the hub where a task went."""
-        content = {"msg_id": msg_id, "engine_id": engine.decode("utf8", "replace")}
-        message = self._session.msg("task_destination", content)
-        return self._session.serialize(message, ident=[b"tracktask", ident])
+        parts = self._destination.pack(msg_id, engine)
+        return [b"tracktask", ident, DELIM, self._signer.sign(parts), *parts]
