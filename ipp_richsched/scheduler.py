@@ -21,11 +21,9 @@ from traitlets import Float, Integer, TraitError, Unicode, default, observe, val
 
 from . import __version__
 from .checks import MessageError, NamelessTaskError, printable
-from .core.actions import AssignTask, FailTask, Reason, RelayReply, Warn
 from .core.engines import EnginePool
 from .core.events import (
     EngineRegistered,
-    EngineUnreachable,
     EngineUnregistered,
     Event,
     TaskSubmitted,
@@ -35,13 +33,16 @@ from .core.machine import SchedulerCore
 from .core.schemes import BUILT_IN, Scheme, SchemeError, find_scheme, user_scheme
 from .core.story import CoreError
 from .hooked import HookedPool
-from .transport import is_readable, receive, send
+from .outbox import Outbox
+from .removed import without_removed_methods
+from .transport import is_readable, receive
 from .wire import Frames, Wire
 
 BATCH = 100
 """How many messages of a socket one turn of the loop takes, so that it serves all of them."""
 
 
+@without_removed_methods
 class RichTaskScheduler(TaskScheduler):
     """A task scheduler that never leaves a task waiting in silence.
 
@@ -120,12 +121,6 @@ class RichTaskScheduler(TaskScheduler):
         self._turn_is_due = False
         self._alarm: Any = None
         self._alarm_time: float | None = None
-        self._performers: dict[type, Callable[[Any], Event | None]] = {
-            AssignTask: self._assign_task,
-            RelayReply: self._relay_reply,
-            FailTask: self._fail_task,
-            Warn: self._warn,
-        }
 
     def _make_pool(self) -> EnginePool:
         scheme = self._scheme
@@ -140,17 +135,16 @@ class RichTaskScheduler(TaskScheduler):
         """Take over the sockets and ask the hub which engines there are."""
         self._wire = Wire(self.session)
         # a trait costs more to read than a small message to send
-        self._to_clients = self.client_stream.socket
-        self._to_engines = self.engine_stream.socket
-        self._to_hub = self.mon_stream.socket
-        self._from_hub = self.notifier_stream.socket
-        self._ident = self.ident
+        clients, engines = self.client_stream.socket, self.engine_stream.socket
+        self._hub = self.notifier_stream.socket
+        self._outbox = Outbox(
+            self._wire, clients, engines, self.mon_stream.socket, self.ident, self.log
+        )
         self._handlers: dict[Any, Callable[[Frames], None]] = {
-            self._from_hub: self.dispatch_notification,
-            self._to_engines: self.dispatch_result,
-            self._to_clients: self.dispatch_submission,
+            self._hub: self.dispatch_notification,
+            engines: self.dispatch_result,
+            clients: self.dispatch_submission,
         }
-        self._to_engines.setsockopt(zmq.ROUTER_MANDATORY, 1)
         for socket in self._handlers:
             self.loop.remove_handler(socket)  # the stream's own
             self.loop.add_handler(socket, self._turn, self.loop.READ)
@@ -245,10 +239,10 @@ class RichTaskScheduler(TaskScheduler):
             return
         if not self._core.knows(event.msg_id):
             if type(event) is TaskSubmitted:  # what is refused is no task for the hub
-                self._tell_hub(b"intask", raw_msg)
+                self._outbox.tell_hub(b"intask", raw_msg)
         elif not self._is_under_way(event.msg_id, raw_msg):
             text = f"task {event.msg_id}: 'msg_id' is that of an earlier task; only that one counts"
-            self._refuse(raw_msg, text)
+            self._outbox.refuse(raw_msg, text)
             return
         self._feed(event)
 
@@ -290,23 +284,19 @@ class RichTaskScheduler(TaskScheduler):
         self._schedule_turn()
 
     def _drain_notifications(self) -> None:
-        while is_readable(self._from_hub):
-            self._guarded(self.dispatch_notification, receive(self._from_hub))
+        while is_readable(self._hub):
+            self._guarded(self.dispatch_notification, receive(self._hub))
 
     def _read(self, read: Callable[[Frames], Any], frames: Frames, peer: str = "") -> Any:
         """What a message of a client, an engine or the hub says; None if it says nothing."""
         try:
             return read(frames)
         except NamelessTaskError as error:
-            self._refuse(frames, str(error))
+            self._outbox.refuse(frames, str(error))
         except MessageError as error:
             sender = f"{peer} {frames[0]!r}" if peer else "the hub"
             self.log.error("task::dropped a message of %s: %s", sender, printable(str(error)))
         return None
-
-    def _refuse(self, message: Frames, text: str) -> None:
-        """Answer a client whose message never was a task."""
-        self._fail_task(FailTask("", Reason.INVALID_METADATA, text, message))
 
     # -- to the core and back ----------------------------------------------------------
 
@@ -320,7 +310,7 @@ class RichTaskScheduler(TaskScheduler):
                 self.log.exception("task::internal error; please report it")
                 actions = error.actions
             for action in actions:
-                answer = self._performers[type(action)](action)
+                answer = self._outbox.carry_out(action)
                 if answer is not None:
                     events.append(answer)
 
@@ -343,68 +333,3 @@ class RichTaskScheduler(TaskScheduler):
         self._turn()
         self._guarded(self._feed, TimePassed())
         self._turn()
-
-    def _assign_task(self, action: AssignTask) -> EngineUnreachable | None:
-        frames = action.message
-        if action.again:
-            frames = self._wire.again(frames, action.again)
-        try:
-            send(self._to_engines, action.engine, *frames)
-        except zmq.ZMQError as error:
-            if error.errno != zmq.EHOSTUNREACH:
-                raise
-            self.log.debug("engine %r has no connection for %s", action.engine, action.msg_id)
-            return EngineUnreachable(action.engine, action.msg_id)
-        tracktask = self._wire.task_destination(action.msg_id, action.engine, self._ident)
-        send(self._to_hub, *tracktask)
-        return None
-
-    def _relay_reply(self, action: RelayReply) -> None:
-        client, engine = action.message[0], action.reply[0]
-        frames = [client, engine, *action.reply[2:]]
-        send(self._to_clients, *frames)
-        self._tell_hub(b"outtask", frames)
-
-    def _fail_task(self, action: FailTask) -> None:
-        self.log.debug("task %r fails with %s", action.msg_id, action.reason.value)
-        frames = self._wire.error_reply(action)
-        if action.reason is Reason.INVALID_METADATA:
-            client = action.message[0]
-            self.log.warning(
-                "task::refused a message of client %r: %s", client, printable(action.text)
-            )
-        else:
-            self._tell_hub(b"outtask", frames)
-        send(self._to_clients, *frames)
-
-    def _tell_hub(self, topic: bytes, frames: Frames) -> None:
-        send(self._to_hub, topic, *frames)
-
-    def _warn(self, action: Warn) -> None:
-        self.log.warning("task::%s", printable(action.text))
-
-
-def _gone(name: str) -> Callable[..., None]:
-    def method(self: RichTaskScheduler, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError(
-            f"{type(self).__name__}.{name}: the state that it changed in the stock scheduler is"
-            " the core's here; override add_job, finish_job or the scheme"
-        )
-
-    method.__name__ = name
-    return method
-
-
-for _name in (
-    "available_engines",
-    "fail_unreachable",
-    "handle_result",
-    "handle_stranded_tasks",
-    "handle_unmet_dependency",
-    "job_timeout",
-    "maybe_run",
-    "save_unmet",
-    "submit_task",
-    "update_graph",
-):
-    setattr(RichTaskScheduler, _name, _gone(_name))

@@ -75,20 +75,24 @@ class Doors:
         self._number = count()
         self.good_client = cluster.client(b"good client")
         self._bystander = cluster.client(b"bystander")
-        self.good_engine = cluster.engine(b"good engine")
-        self._bystander.submit(targets=["good engine"])
-        self.good_engine.reply(self.good_engine.take()[1])
-        self._bystander.answer()
-        self.hub_heard()
-        self._seen = self.lines()
+        self.good_engine = self._registered(cluster.engine(b"good engine"))
 
     def client(self) -> Client:
         """One more client."""
         return self.cluster.client(f"client-{next(self._number)}".encode())
 
     def engine(self) -> Engine:
-        """One more engine; its identity is in no target but those of its own tasks."""
-        return self.cluster.engine(f"engine-{next(self._number)}".encode())
+        """One more engine, registered and known; tasks for it have to name it."""
+        return self._registered(self.cluster.engine(f"engine-{next(self._number)}".encode()))
+
+    def _registered(self, engine: Engine) -> Engine:
+        """Wait until the scheduler has heard of an engine; it may have warned meanwhile."""
+        self._bystander.submit(targets=[engine.ident.decode()])
+        engine.reply(engine.take()[1])
+        self._bystander.answer()
+        self.hub_heard()
+        self._seen = self.lines()
+        return engine
 
     # -- messages ----------------------------------------------------------------------
 

@@ -24,7 +24,10 @@ SHELL = ["cli", "controller", "scheduler", "wire", "core"]
 CORE_LAYERS = ["machine", "everything else", "task", "dependency"]
 
 # In the layer of another: the scheduler's pool. What is not named is of the user's side, as cli is.
-SHELL_LAYER_OF = {"hooked": "scheduler", "checks": "wire", "signing": "wire", "transport": "wire"}
+SHELL_LAYER_OF = {
+    **dict.fromkeys(["hooked", "outbox", "removed"], "scheduler"),
+    **dict.fromkeys(["checks", "signing", "transport"], "wire"),
+}
 
 # Neither a socket, nor a loop, nor a clock, nor a log.
 NOT_IN_CORE = {

@@ -177,7 +177,9 @@ class SchedulerCore:
             raise RuntimeError(f"task {event.msg_id} is not assigned to {event.engine!r}")
         engine = task.engine
         if not engine.paused:
-            engine.pause = min(engine.pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
+            last, engine.pause = engine.pause, min(engine.pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
+            if engine.pause == LONGEST_PAUSE != last:
+                self.warn(f"engine {name(engine.ident)} is registered, but cannot be reached")
             self.deadlines.add(self._now + engine.pause, Kind.PAUSE, engine)
             self.pool.set_paused(engine, True)
         self._release(task)

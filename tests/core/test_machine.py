@@ -622,3 +622,14 @@ def test_a_follower_takes_up_again_with_an_engine_that_comes_back() -> None:
     core.unregister("d")
     assert core.reply("d", "t1") == [relay("t1", "d")]
     assert core.register("d") == [assign("t2", "d")]
+
+
+def test_an_engine_that_stays_unreachable_is_one_line_in_the_log() -> None:
+    core = Driver("a")
+    core.submit("t")
+    said = []
+    for _ in range(20):
+        said += core.unreachable("a", "t")
+        core.wait(1)
+    assert said == [warn()]
+    assert "a is registered, but cannot be reached" in text(said)
