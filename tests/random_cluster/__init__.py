@@ -1,0 +1,44 @@
+"""Random clusters at the wire: a seed decides everything, and a referee judges what comes.
+
+``python -m tests.random_cluster --seed N`` tells the whole story of a seed;
+``python -m tests.random_cluster --seeds 200`` plays the seeds from 0 and prints a table.
+With ``--stock`` the scheduler is ipyparallel's own, for comparison.
+
+A script (`script`) is made from the seed before anything starts, and played (`world`) to the
+real scheduler in a process of its own: a hub, two or three clients, and engines that come,
+refuse, fail, answer late or twice, die, are declared dead wrongly, and come back.  Then all
+is left alone until nothing more happens, to see whether the tasks that still wait have a
+reason; and at last every engine that lives, and a new one, takes and answers everything.  The
+referee knows the rules and `ipyparallel.Dependency`, and not how a scheduler works.
+
+What can be judged
+------------------
+Messages on different sockets overtake each other, and the operating system decides by how
+much: a seed always plays the same script, but not always the same run.  So the referee
+judges by these orders only:
+
+- The scheduler tells the hub of each task that it takes in, sends to an engine, or answers,
+  over one socket.  These messages are the order of its decisions.  Dependencies, targets,
+  "once" and "after its answer" are judged by it alone.  (The stock scheduler tells of an end
+  after what that end sets free; there a reply counts for dependencies from when the engine
+  sent it, and a lost task from the end of the grace, both of which are before.)
+- All peers live in one thread.  What they send after a message came has not caused it.  So
+  an engine that had neither answered nor been declared dead when the hub heard that its task
+  was elsewhere did have the task still.  To know as much as possible by then, the hub is heard
+  first, and an engine answers a task only when the hub has heard that it has it.
+- The hub's word on an engine has been taken in when a probe was answered that a client sent
+  after the answer to a probe that it sent after that word.  (A probe is a task that is answered
+  at once.  Before the first answer the word was on its way to the same thread of the scheduler
+  that passed on the first probe; so it had arrived before the second, and a scheduler reads
+  the hub's words before it takes in a task.)  An attempt on an engine between the word of its
+  death and then is in doubt: nobody knows which of the two came first.
+- A grace or a timeout was too short where it was so by the clock from the sending of what
+  started it to the coming of what followed: the scheduler has waited less than that.
+- A reply that was sent before its engine was declared dead is taken to come before the grace is
+  over; and what nothing was heard of for long, not to come.  Nothing else rests on speed.
+- What stays in doubt is not judged: above all, for which of two attempts on one engine a reply
+  counted that came late, or was one too many.
+
+That a task is answered at all is judged at the end, when nothing has come for long; that none
+is answered twice, by a last probe of each client, whose answer comes behind all others.
+"""

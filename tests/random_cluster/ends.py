@@ -1,0 +1,93 @@
+"""Whether a task had a reason to end as it did."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from .ledger import Ledger, Record
+from .script import TaskSpec
+
+
+class Ends:
+    """The reasons for which tasks may end.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    grace : float
+        Seconds in which a dead engine's replies count.
+    patience : float
+        Seconds that a task waits for an engine that could take it.
+    """
+
+    def __init__(self, ledger: Ledger, grace: float, patience: float) -> None:
+        self._ledger = ledger
+        self._grace = grace
+        self._patience = patience
+
+    def unjust(self, record: Record, end: str, relayed: bool) -> Iterator[str]:
+        """Why there is no reason for a task to end so."""
+        spec, last, now = record.spec, record.last, time.monotonic()
+        if end in ("error", "EngineError") and not record.retries_are_used:
+            yield "with retries left"
+        if relayed:
+            if end == "refuse":
+                yield "which is no answer"
+        elif end == "TaskTimeout":
+            if not spec.timeout or now < record.sent_at + spec.timeout:
+                yield f"after {now - record.sent_at:.3f} s"
+        elif end == "EngineError":
+            if last is None or not (last.dead_since or last.doubtful or not record.is_clear):
+                yield "with no engine dead"
+            elif record.is_clear and last.dead_since and now < last.dead_since + self._grace:
+                yield "before the grace was over"
+        elif end == "ImpossibleDependency":
+            if not self._may_be_impossible(record):
+                yield "which was possible"
+        elif end != "InvalidDependency":
+            yield "which is no way to end"
+
+    def _may_be_impossible(self, record: Record) -> bool:
+        """Whether there can be a reason why a task will never run."""
+        spec, ends, refused = record.spec, self._ledger.ends(), record.maybe_refused_by
+        if spec.after.unreachable(*ends) or spec.follow.unreachable(*ends):
+            return True
+        engines = self._ledger.engines
+        bad = refused | {
+            name
+            for name, known in engines.items()
+            if known.last_death >= 0 and not known.lives_since(record.sent_at)
+        }
+        if spec.targets and bad.issuperset(spec.targets):
+            return True
+        if spec.targets:
+            bad |= engines.keys() - set(spec.targets)
+        if spec.follow and self._cannot_follow(spec, bad):
+            return True
+        # or it waited long enough for another engine than those that refused it, or are not its
+        now = time.monotonic()
+        stranded = spec.targets or spec.follow or refused
+        return (
+            bool(stranded)
+            and now > record.sent_at + self._patience
+            and not any(
+                known.lives_since(now)
+                and name not in refused
+                and (not spec.targets or name in spec.targets)
+                and spec.follow.check(*self._ledger.ends_on(name))
+                for name, known in engines.items()
+            )
+        )
+
+    def _cannot_follow(self, spec: TaskSpec, bad: set[str]) -> bool:
+        """Whether the engines where a task has to go may be `bad`."""
+        succeeded = self._ledger.finished[True]
+        places = {
+            self._ledger.place[msg_id]
+            for msg_id in spec.follow & self._ledger.place.keys()
+            if (spec.follow.success if msg_id in succeeded else spec.follow.failure)
+        }
+        if spec.follow.all:
+            return len(places) > 1 or None in places or not bad.isdisjoint(places)
+        return spec.follow <= self._ledger.place.keys() and places <= bad | {None}

@@ -1,0 +1,245 @@
+"""Judges a scheduler by the rules alone, from what was sent and received.
+
+`tests.random_cluster` says what can be judged with certainty, and why.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from jupyter_client.session import DELIM
+
+from .ends import Ends
+from .ledger import Ledger, Record
+from .script import Script, TaskSpec
+from .waits import Waits
+
+HEADER, PARENT, METADATA, CONTENT = 2, 3, 4, 5  # frames, counted from the delimiter
+
+
+def part(frames: list[bytes], place: int) -> dict[str, Any]:
+    """A part of a message."""
+    return json.loads(frames[frames.index(DELIM) + place])
+
+
+class Referee:
+    """Takes down what is sent and received, and every breach of a rule.
+
+    Parameters
+    ----------
+    script : Script
+    grace : float
+        Seconds in which a dead engine's replies count.
+    relaxed : bool
+        Whether the hub may hear of what a reply sets free before it hears of the reply, as
+        from the stock scheduler.
+
+    Attributes
+    ----------
+    breaches : Counter of str
+        ``lost``, ``twice``, ``misplaced`` (ran where or when it must not), ``silent`` (waited
+        without a reason) and ``other``.
+    ends : Counter of str
+        How tasks have ended: a status, or the name of an error of the scheduler's own.
+    story : list of str
+        All that happened; breaches are marked with ``!!``.
+    """
+
+    def __init__(self, script: Script, *, grace: float, relaxed: bool) -> None:
+        self._script = script
+        self._grace = grace
+        self._relaxed = relaxed
+        self._start = time.monotonic()
+        self.ledger = Ledger()
+        self._ends = Ends(self.ledger, grace, 0.0 if relaxed else script.stranded_timeout)
+        self.breaches: Counter[str] = Counter()
+        self.ends: Counter[str] = Counter()
+        self.story: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.story.append(f"{time.monotonic() - self._start:7.3f}  {text}")
+
+    def blame(self, kind: str, text: str) -> None:
+        self.breaches[kind] += 1
+        self.note(f"!! {kind}: {text}")
+
+    @property
+    def unanswered(self) -> list[str]:
+        records = self.ledger.records.items()
+        return [msg_id for msg_id, record in records if not record.answers]
+
+    # -- what is sent ------------------------------------------------------------------
+
+    def submits(self, spec: TaskSpec, frames: list[bytes]) -> None:
+        self.note(f"submit {spec}")
+        self.ledger.submit(spec, frames)
+
+    def registers(self, engine: str) -> None:
+        self.note(f"register {engine}")
+        self.ledger.register(engine)
+
+    def unregisters(self, engine: str) -> None:
+        self.note(f"declare {engine} dead")
+        self.ledger.unregister(engine)
+
+    def replies(self, engine: str, msg_id: str, kind: str, frames: list[bytes]) -> None:
+        self.note(f"{engine} answers {msg_id}: {kind}")
+        record = self.ledger.records[msg_id]
+        self.ledger.reply(engine, record, kind, frames)
+        if self._relaxed and kind != "refuse":
+            self.ledger.count(record, kind == "ok", engine)
+
+    # -- what engines and clients get --------------------------------------------------
+
+    def engine_gets(self, engine: str, msg_id: str, frames: list[bytes]) -> None:
+        self.note(f"{engine} gets {msg_id}")
+        record = self.ledger.records[msg_id]
+        expected = [record.spec.client.encode(), *record.sent]
+        again = record.times_on(engine) > 1
+        if frames != expected and not (again and _differ_by_attempt(frames, expected)):
+            self.blame("other", f"{msg_id} comes to {engine} changed: {frames}")
+
+    def client_gets(self, client: str, frames: list[bytes]) -> None:
+        msg_id = part(frames, PARENT)["msg_id"]
+        self.note(f"{client} gets the answer of {msg_id}")
+        record = self.ledger.records[msg_id]
+        if record.spec.client != client:
+            self.blame("other", f"{client} gets the answer of {msg_id}, which is not its own")
+        record.answers.append(frames)
+        if len(record.answers) > 1:
+            self.blame("twice", f"{msg_id} is answered again")
+
+    # -- what the hub hears: all that the scheduler does, in its order ------------------
+
+    def hub_hears(self, frames: list[bytes]) -> None:
+        topic = frames[0]
+        if topic == b"tracktask":
+            msg_id = part(frames, CONTENT)["msg_id"]
+        else:
+            msg_id = part(frames, HEADER if topic == b"intask" else PARENT)["msg_id"]
+        record = self.ledger.records.get(msg_id)
+        if record is None:
+            return  # a probe
+        if self._relaxed:
+            self.ledger.count_the_lost(self._grace)
+        if topic == b"intask":
+            self._taken_in(record, frames)
+        elif topic == b"tracktask":
+            self._assigned(record, part(frames, CONTENT)["engine_id"])
+        else:
+            self._ended(record, frames)
+
+    def _taken_in(self, record: Record, frames: list[bytes]) -> None:
+        spec = record.spec
+        if record.intask or frames != [b"intask", spec.client.encode(), *record.sent]:
+            self.blame("other", f"the hub hears of {spec.msg_id} twice, or what was not sent")
+        self.ledger.take_in(record)
+
+    def _assigned(self, record: Record, engine: str) -> None:
+        msg_id = record.spec.msg_id
+        self.note(f"    the hub hears that {msg_id} is on {engine}")
+        for why in self._misplaced(record, engine):
+            self.blame("misplaced", f"{msg_id} is on {engine}, {why}")
+        if not record.intask:
+            self.blame("other", f"the hub hears where {msg_id} is before it hears of it")
+        self.ledger.assign(record, engine)
+        held = self.ledger.held_by(engine)
+        if 0 < self._script.hwm < len(held):
+            self.blame("misplaced", f"{engine} holds {held}, over the high water mark")
+
+    def _misplaced(self, record: Record, engine: str) -> Iterator[str]:
+        """Why a task must not go to an engine now."""
+        spec, last, now = record.spec, record.last, time.monotonic()
+        known = self.ledger.engines.get(engine)
+        if known is None:
+            yield "which was never registered"
+        elif known.dead_since and known.is_settled:
+            yield "which is dead"
+        if spec.targets and engine not in spec.targets:
+            yield "off its targets"
+        if engine in record.refused_by:
+            yield "which refused it"
+        if not spec.after.check(*self.ledger.ends()):
+            yield "too early"
+        if not spec.follow.check(*self.ledger.ends_on(engine)):
+            yield "against its follow"
+        if record.outtask:
+            yield "after it was answered"
+        if record.is_held:
+            yield "while another engine has it"
+        if last and last.final:
+            yield "after an engine gave its answer"
+        if (
+            last
+            and record.is_clear
+            and not last.replied
+            and last.dead_since
+            and now < last.dead_since + self._grace
+        ):
+            yield "before the grace of its last one was over"
+        if len(record.attempts) > spec.retries + record.refusals:
+            yield "with no retries left"
+
+    def _ended(self, record: Record, frames: list[bytes]) -> None:
+        msg_id, (client, *engine) = record.spec.msg_id, frames[1 : frames.index(DELIM)]
+        relayed = [
+            kind
+            for ident, kind, reply in record.replies
+            if frames == [b"outtask", client, ident.encode(), *reply[1:]]
+        ]
+        content = part(frames, CONTENT)
+        end = relayed[0] if relayed else str(content.get("ename"))
+        self.ends[end] += 1
+        text = "" if relayed else content.get("evalue")
+        self.note(f"    the hub hears the answer of {msg_id}: {end} {text}")
+        if record.outtask or not record.intask or client.decode() != record.spec.client:
+            self.blame("other", f"the hub hears the answer of {msg_id} twice, or wrongly")
+        for why in (
+            *self._wrong(record, frames, end),
+            *self._ends.unjust(record, end, bool(relayed)),
+        ):
+            self.blame("other", f"{msg_id} ends with {end}, {why}")
+        where = engine[0].decode() if engine else None
+        success = part(frames, METADATA).get("status") == "ok"
+        self.ledger.finish(record, frames, success, where)
+
+    def _wrong(self, record: Record, frames: list[bytes], end: str) -> Iterator[str]:
+        """Why a task must not end now, or not so."""
+        last = record.last
+        if record.is_held:
+            yield "though an engine has it"
+        if last and last.final and frames[3:] != last.final[1:]:
+            yield "though an engine gave another answer"
+        if record.invalid != (end == "InvalidDependency"):
+            yield f"with {'wrong' if record.invalid else 'valid'} dependencies"
+
+    def judge_waiting(self, connected: set[str], held: set[tuple[str, str]]) -> None:
+        """All is quiet: has each task that waits a reason?  See `Waits` for the parameters."""
+        waits = Waits(self.ledger, self._script.hwm, connected, held)
+        for msg_id, record in self.ledger.records.items():
+            if why := waits.has_no_reason(record):
+                self.blame("silent", f"{msg_id} waits, and {why}")
+
+    def finish(self) -> None:
+        """Nothing more comes: judge what has not."""
+        for msg_id, record in self.ledger.records.items():
+            if not record.answers:
+                self.blame("lost", f"{msg_id} is never answered")
+            elif record.outtask != [b"outtask", record.spec.client.encode(), *record.answers[0]]:
+                self.blame("other", f"the hub hears another answer of {msg_id} than its client")
+
+
+def _differ_by_attempt(frames: list[bytes], expected: list[bytes]) -> bool:
+    """Whether a message is another one only by the number of the attempt, and so its signature."""
+    if len(frames) != len(expected):
+        return False
+    start = expected.index(DELIM)
+    pairs = zip(frames, expected, strict=True)
+    changed = {place - start for place, (got, sent) in enumerate(pairs) if got != sent}
+    parts = [{**part(frames, place), "attempt": 0} for place in (PARENT, METADATA)]
+    before = [{**part(expected, place), "attempt": 0} for place in (PARENT, METADATA)]
+    return 1 in changed and changed <= {1, PARENT, METADATA} and parts == before

@@ -1,0 +1,235 @@
+"""What happens in a random cluster, decided by a seed before anything is started.
+
+Nothing in a script depends on what the scheduler does, so that every scheduler gets the
+same one.  What an engine does with a task is drawn when it gets it, from the seed, the
+names of both and how often it has had it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, NamedTuple
+
+import ipyparallel as ipp
+
+ENGINE_GRACE = 0.3
+NEVER = float("inf")
+
+
+class Op(NamedTuple):
+    """One thing that is done: `what` to `whom`, `time` seconds after the start."""
+
+    time: float
+    number: int
+    what: str
+    whom: str
+
+
+@dataclass
+class TaskSpec:
+    """A task as its client submits it."""
+
+    msg_id: str
+    client: str
+    after: ipp.Dependency
+    follow: ipp.Dependency
+    targets: list[str]
+    retries: int
+    timeout: float | None
+    buffers: list[bytes]
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return {
+            "after": self.after.as_dict(),
+            "follow": self.follow.as_dict(),
+            "targets": self.targets,
+            "retries": self.retries,
+            "timeout": self.timeout,
+        }
+
+    def __str__(self) -> str:
+        words = [f"{self.msg_id} of {self.client}"]
+        for name, dependency in (("after", self.after), ("follow", self.follow)):
+            if dependency:
+                counts = [n for n in ("success", "failure") if getattr(dependency, n)]
+                how = "all" if dependency.all else "any"
+                words.append(f"{name} {how} {' or '.join(counts)} of {sorted(dependency)}")
+        words += [f"targets {self.targets}"] if self.targets else []
+        words += [f"retries {self.retries}"] if self.retries else []
+        words += [f"timeout {self.timeout}"] if self.timeout else []
+        return ", ".join(words)
+
+
+@dataclass
+class Script:
+    """All that a seed decides.
+
+    Attributes
+    ----------
+    scheme, hwm, stranded_timeout
+        The settings of the scheduler.
+    hold, refuse : float
+        How probably an engine does not answer a task before the drain, or refuses it.
+    pinned : float
+        How probably a task has targets.
+    known : list of str
+        Engines that the hub knows before the scheduler starts.
+    clients : list of str
+    tasks : dict of str to TaskSpec
+        By msg_id.
+    deaths : int
+        How many engines die, or are declared dead.
+    """
+
+    seed: int
+    scheme: str
+    hwm: int
+    stranded_timeout: float
+    hold: float
+    refuse: float
+    pinned: float
+    known: list[str]
+    clients: list[str]
+    tasks: dict[str, TaskSpec] = field(default_factory=dict, repr=False)
+    ops: list[Op] = field(default_factory=list, repr=False)
+    deaths: int = 0
+
+    def add(self, time: float, what: str, whom: str) -> None:
+        self.ops.append(Op(time, len(self.ops), what, whom))
+
+
+SCHEMES = ("leastload", "lru", "twobin", "weighted", "plainrandom", f"{__name__}.middle")
+
+
+def middle(loads: list[float]) -> int:
+    """A scheme of a user's own."""
+    return len(loads) // 2
+
+
+def make_script(seed: int) -> Script:
+    """Everything that happens under `seed`, up to the drain."""
+    random = Random(seed)
+    names = [f"e{number}" for number in range(1, random.randint(4, 7))]
+    script = Script(
+        seed,
+        scheme=random.choice(SCHEMES),
+        hwm=random.randint(0, 3),
+        stranded_timeout=random.choice([0.0, 0.8, 0.8]),
+        hold=random.choice([0.01, 0.05, 0.25]),
+        refuse=random.choice([0.05, 0.1, 0.3]),
+        pinned=random.choice([0.1, 0.3, 0.6]),
+        known=names[: random.randint(0, 2)],
+        clients=[f"c{number}" for number in range(1, random.randint(3, 4))],
+    )
+    # from when on an engine may be given its next fate, and whether it lives
+    free = dict.fromkeys(names, 0.0)
+    alive = dict.fromkeys(names, False)
+    for name in script.known:
+        script.add(0.0, "connect", name)
+        alive[name] = True
+    now = 0.0
+    for _ in range(random.randint(30, 70)):
+        now += random.choice([0.0, 0.0, 0.0, random.uniform(0, 0.03), random.uniform(0, 0.1)])
+        now += ENGINE_GRACE + 0.1 if random.random() < 0.02 else 0.0
+        name = random.choice(names)
+        few = sum(alive.values()) < 3
+        if random.random() < (0.4 if few else 0.2) and free[name] <= now:
+            if alive[name]:
+                free[name], alive[name] = _death(script, random, now, name)
+            elif free[name] == 0.0:
+                free[name], alive[name] = _birth(script, random, now, name), True
+        else:
+            task = _task(script, random, names)
+            script.tasks[task.msg_id] = task
+            script.add(now, "submit", task.msg_id)
+    script.ops.sort()
+    return script
+
+
+def _birth(script: Script, random: Random, now: float, name: str) -> float:
+    """An engine registers and connects, in this order or the other; until when it takes."""
+    first, second = random.sample(["connect", "register"], 2)
+    script.add(now, first, name)
+    now += random.choice([0.0, 0.02, 0.2])
+    script.add(now, second, name)
+    return now
+
+
+def _death(script: Script, random: Random, now: float, name: str) -> tuple[float, bool]:
+    """An engine dies, or seems to; until when it takes, and whether the engine is back then."""
+    script.deaths += 1
+    later = now + random.choice([0.0, 0.05, 0.2])
+    back = later + random.choice([0.0, 0.15, ENGINE_GRACE + 0.2])
+    fate = random.choice(["silent", "late replies", "wrongly", "wrongly, back", "reborn", "unseen"])
+    if fate == "unseen":  # the hub does not notice before the drain
+        script.add(now, "close", name)
+        return NEVER, False
+    if fate in ("silent", "reborn"):
+        script.add(now, "close", name)
+        script.add(later, "unregister", name)
+        if fate == "reborn":  # another process, under the same uuid
+            return _birth(script, random, max(back, now + 0.1), name), True
+        return NEVER, False
+    script.add(now, "unregister", name)
+    if fate == "late replies":  # those that come before it closes
+        script.add(now + random.choice([0.1, ENGINE_GRACE + 0.3]), "close", name)
+    if fate == "wrongly, back":
+        script.add(back, "register", name)
+        return back, True
+    return NEVER, False
+
+
+def _task(script: Script, random: Random, names: list[str]) -> TaskSpec:
+    msg_id = f"t{len(script.tasks) + 1}"
+    return TaskSpec(
+        msg_id,
+        random.choice(script.clients),
+        after=_dependency(script, random, msg_id) if random.random() < 0.4 else ipp.Dependency(),
+        follow=_dependency(script, random, msg_id) if random.random() < 0.15 else ipp.Dependency(),
+        targets=random.sample([*names, "nobody"], random.choice([1, 2, 3]))
+        if random.random() < script.pinned
+        else [],
+        retries=random.choice([0, 0, 0, 1, 2, 4]),
+        timeout=random.choice([None, None, None, None, 0.05, 0.3, 0.7]),
+        buffers=[random.randbytes(size) for size in random.choice([[], [10], [0, 2000]])],
+    )
+
+
+def _dependency(script: Script, random: Random, msg_id: str) -> ipp.Dependency:
+    ids = list(script.tasks)[-12:]
+    ids = random.sample(ids, min(len(ids), random.randint(1, 3)))
+    if random.random() < 0.03:
+        ids.append(random.choice([msg_id, "unknown"]))
+    success = random.random() < 0.9
+    failure = not success or random.random() < 0.4
+    return ipp.Dependency(ids, random.random() < 0.5, success, failure)
+
+
+class Behaviour(NamedTuple):
+    """What an engine does with a task.
+
+    Attributes
+    ----------
+    delay : float
+        Seconds until it answers; `NEVER` for not before the drain.
+    replies : list of str
+        What it answers: ``ok``, ``error``, ``aborted`` or ``refuse``; ``again`` repeats the
+        message before.
+    """
+
+    delay: float
+    replies: list[str]
+
+
+def behaviour(script: Script, engine: str, msg_id: str, times: int) -> Behaviour:
+    """What `engine` does with a task that it has now got `times` times."""
+    if Random(f"{script.seed} {engine} {msg_id}").random() < script.refuse:
+        return Behaviour(0.0, ["refuse"])
+    random = Random(f"{script.seed} {engine} {msg_id} {times}")
+    replies = random.choices(["ok", "error", "aborted"], [14, 5, 1])
+    if random.random() < 0.06:
+        replies.append(random.choice(["again", "ok", "error"]))
+    delay = random.choice([0.0] * 6 + [random.uniform(0, 0.1), random.uniform(0, 0.7)])
+    return Behaviour(NEVER if random.random() < script.hold else delay, replies)

@@ -1,0 +1,101 @@
+"""Random clusters at the wire: no task is lost, repeated, misplaced, or left waiting in silence."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Any
+
+from ipp_richsched import RichTaskScheduler
+from ipp_richsched.core.actions import Action, AssignTask, FailTask, RelayReply
+
+from .random_cluster.run import run_many, table
+
+SEEDS = int(os.environ.get("RICHSCHED_SEEDS", "48"))
+
+
+def test_random_clusters() -> None:
+    """Plays the seeds from 0; how many, the environment variable ``RICHSCHED_SEEDS`` says.
+
+    A nightly run takes some hundreds: ``RICHSCHED_SEEDS=500 python -m pytest
+    tests/test_random_wire.py``.  A seed that fails says how to run it alone.
+    """
+    results = list(run_many((seed, RichTaskScheduler) for seed in range(SEEDS)))
+    print(table(results))
+    bad = [str(result) for result in results if not result.is_good]
+    assert not bad, "\n".join(bad)
+    # and what was to be tried was tried: every end that a task can have
+    ends = sum((result.ends for result in results), Counter())
+    errors = {"ImpossibleDependency", "InvalidDependency", "TaskTimeout", "EngineError"}
+    assert ends.keys() == {"ok", "error", "aborted"} | errors
+    assert sum(result.deaths for result in results) > len(results)
+
+
+# -- the referee is not blind: it finds schedulers out ---------------------------------------
+
+
+class Faulty(RichTaskScheduler):
+    """Spoils what it should carry out."""
+
+    def start(self) -> None:
+        super().start()
+        self.carry_out = self._outbox.carry_out
+        self._outbox.carry_out = self.spoil  # type: ignore[method-assign]
+
+    def spoil(self, action: Action) -> Any:
+        return self.carry_out(action)
+
+
+class AnswersTwice(Faulty):
+    """Answers twice what it fails itself."""
+
+    def spoil(self, action: Action) -> Any:
+        if isinstance(action, FailTask):
+            self.client_stream.socket.send_multipart(self._wire.error_reply(action))
+        return super().spoil(action)
+
+
+class ForgetsTasks(Faulty):
+    """Does not relay one reply in ten."""
+
+    replies = 0
+
+    def spoil(self, action: Action) -> Any:
+        if isinstance(action, RelayReply):
+            self.replies += 1
+            if self.replies % 10 == 0:
+                return None
+        return super().spoil(action)
+
+
+class Misplaces(Faulty):
+    """Sends tasks where it likes."""
+
+    def spoil(self, action: Action) -> Any:
+        if isinstance(action, AssignTask):
+            action.engine = min(self._core.pool.engines)
+        return super().spoil(action)
+
+
+class BelievesInLife(RichTaskScheduler):
+    """Takes in no death."""
+
+    def dispatch_notification(self, msg: Any) -> None:
+        if b"unregistration" not in msg[2]:
+            super().dispatch_notification(msg)
+
+
+FAULTS = {
+    AnswersTwice: "twice",
+    ForgetsTasks: "lost",
+    Misplaces: "misplaced",
+    BelievesInLife: "silent",
+}
+
+
+def test_the_referee_finds_schedulers_out() -> None:
+    plays = [(seed, kind) for kind in FAULTS for seed in range(2)]
+    found: dict[type, Counter[str]] = {kind: Counter() for kind in FAULTS}
+    for (_, kind), result in zip(plays, run_many(plays), strict=True):
+        found[kind] += result.breaches
+    assert all(found[kind][breach] for kind, breach in FAULTS.items()), found
