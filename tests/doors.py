@@ -34,6 +34,9 @@ NO_OBJECTS = {
 class HubCluster(ScriptedCluster):
     """Whose hub can say anything, at any time."""
 
+    def __enter__(self) -> HubCluster:
+        return self
+
     def _answer_connection_request(self, engines: tuple[bytes, ...]) -> None:
         assert self._registrar.poll(int(DEADLINE * 1000)), f"no request: {self.log}"
         self._scheduler = self._registrar.recv_multipart()[0]

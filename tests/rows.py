@@ -69,6 +69,9 @@ class Cluster(ScriptedCluster):
         self.patience = STOCK_PATIENCE if self.is_stock else DEADLINE
         self._number = count()
 
+    def __enter__(self) -> Cluster:
+        return self
+
     def __exit__(self, *error: Any) -> None:
         if self.is_stock:
             self.close()  # tracebacks in its log are no surprise

@@ -45,7 +45,7 @@ def test_ten_thousand_frames_without_delimiter_are_dropped(doors: Doors) -> None
 @pytest.mark.parametrize("doors", [b"a key"], ids=["signed"], indirect=True)
 @pytest.mark.parametrize("forged", ["unsigned", "signed with another key", "altered"])
 def test_what_is_not_signed_with_the_key_is_dropped(doors: Doors, forged: str) -> None:
-    parts = [doors.header(), {}, {}, {}]
+    parts: list[Any] = [doors.header(), {}, {}, {}]
     frames = doors.frames(parts, key=b"another key" if "another" in forged else None)
     if forged == "unsigned":
         frames[1] = b""
@@ -87,7 +87,7 @@ def test_a_task_with_no_msg_id_at_all_is_refused(doors: Doors) -> None:
 def test_a_part_that_cannot_be_read_is_refused(
     doors: Doors, part: int, name: str, garbage: bytes
 ) -> None:
-    parts = [doors.header(), {}, {}, {}]
+    parts: list[Any] = [doors.header(), {}, {}, {}]
     parts[part] = garbage  # an engine would drop the task, and keep its place taken
     doors.refused(doors.client(), doors.frames(parts), parts[HEADER]["msg_id"], name)
 
@@ -114,7 +114,7 @@ def test_a_request_that_no_engine_would_answer_is_refused(
 
 @pytest.mark.parametrize("part", [HEADER, METADATA])
 def test_half_a_character_that_cannot_be_sent_on_is_refused(doors: Doors, part: int) -> None:
-    parts = [doors.header(), {}, {}, {}]
+    parts: list[Any] = [doors.header(), {}, {}, {}]
     parts[part]["label"] = ["\ud800"]
     msg_id = parts[HEADER]["msg_id"]
     doors.refused(doors.client(), doors.frames(parts), msg_id, "'label'", "['\\ud800']")

@@ -224,6 +224,9 @@ def test_ten_thousand_identities_in_a_reply_do_no_harm(doors: Doors) -> None:
 # -- the hub ---------------------------------------------------------------------------
 
 
+NO_UUIDS: list[Any] = [None, 5, "", [], {}, "\ud800"]
+
+
 def notification(doors: Doors, kind: str, content: Any) -> list[bytes]:
     return doors.frames([doors.header(msg_type=f"{kind}_notification"), {}, {}, content])
 
@@ -231,7 +234,7 @@ def notification(doors: Doors, kind: str, content: Any) -> list[bytes]:
 @pytest.mark.parametrize("kind", ["registration", "unregistration"])
 @pytest.mark.parametrize(
     "content",
-    [*NO_OBJECTS.values(), {}, *({"uuid": uuid} for uuid in (None, 5, "", [], {}, "\ud800"))],
+    [*NO_OBJECTS.values(), {}, *({"uuid": uuid} for uuid in NO_UUIDS)],
 )
 def test_a_notification_of_no_engine_is_dropped(doors: Doors, kind: str, content: Any) -> None:
     doors.cluster.publish(notification(doors, kind, content))

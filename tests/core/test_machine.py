@@ -633,3 +633,13 @@ def test_an_engine_that_stays_unreachable_is_one_line_in_the_log() -> None:
         core.wait(1)
     assert said == [warn()]
     assert "a is registered, but cannot be reached" in text(said)
+
+
+def test_a_reply_that_cannot_be_read_is_logged() -> None:
+    core = Driver("a")
+    core.submit("t")
+    event = TaskReplied(b"a", "t", None, problem="its metadata is a list")
+    actions = core.handle(event)
+    assert actions == [warn(), fail("t", Reason.ENGINE_ERROR, engine="a")]
+    for action in actions:
+        assert "its metadata is a list" in text([action])

@@ -59,9 +59,8 @@ class Waits:
             return "its dependencies are impossible"
         if spec.targets and self._dead >= set(spec.targets) - record.refused_by:
             return "its targets are dead"
-        ran = {self._ledger.place[msg_id] for msg_id in spec.follow & self._ledger.place.keys()}
         all_ran = spec.follow <= self._ledger.place.keys()
-        if not ran <= self._alive if spec.follow.all else all_ran and ran.isdisjoint(self._alive):
+        if spec.follow and self._cannot_follow(record, all_ran):
             return "what it follows ran on an engine that is dead, or nowhere"
         if not spec.after.check(*ends) or not self._alive:
             return ""
@@ -73,6 +72,11 @@ class Waits:
         if record.attempts and room != places:
             return ""  # engines that failed it are asked again only when no others are left
         return f"{sorted(room)} can take it" if room else ""
+
+    def _cannot_follow(self, record: Record, all_ran: bool) -> bool:
+        follow, place = record.spec.follow, self._ledger.place
+        ran = {place[msg_id] for msg_id in follow & place.keys()}
+        return not ran <= self._alive if follow.all else all_ran and ran.isdisjoint(self._alive)
 
     def _places(self, record: Record, refused_by: set[str]) -> set[str]:
         """The engines that may take a task."""

@@ -103,6 +103,9 @@ class World:
             if op.whom in self._was_there:
                 # ZeroMQ ignores who comes under a name that it has not seen going
                 self._probe(3)
+                for msg_id, record in self.referee.ledger.records.items():
+                    # what has not come is lost
+                    self._times[op.whom, msg_id] = record.times_on(op.whom)
             self.referee.note(f"{op.whom} connects")
             self._was_there.add(op.whom)
             self._engines[op.whom] = ScriptedEngine(self.cluster, op.whom)
