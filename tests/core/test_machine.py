@@ -643,3 +643,21 @@ def test_a_reply_that_cannot_be_read_is_logged() -> None:
     assert actions == [warn(), fail("t", Reason.ENGINE_ERROR, engine="a")]
     for action in actions:
         assert "its metadata is a list" in text([action])
+
+
+def test_follow_all_where_they_ran_together() -> None:
+    core = Driver("a", "b")
+    for msg_id in ("1", "2"):
+        core.submit(msg_id, targets=["a"])
+    core.submit("t", follow=["1", "2"])
+    assert core.reply("a", "1") == [relay("1", "a"), assign("2", "a")]
+    assert core.reply("a", "2") == [relay("2", "a"), assign("t", "a")]
+
+
+def test_two_sends_that_find_no_engine_are_one_pause() -> None:
+    core = Driver("a", hwm=2)
+    core.submit("1")
+    core.submit("2")
+    assert core.unreachable("a", "1") == []
+    assert core.unreachable("a", "2") == []
+    assert core.wait(0.05) == [assign("1", "a"), assign("2", "a")]
