@@ -6,12 +6,15 @@ from random import Random
 
 import pytest
 
-from ipp_richsched.core.actions import Reason
+from ipp_richsched.core.actions import Reason, RelayReply
 from ipp_richsched.core.dependency import Dependency
 from ipp_richsched.core.engines import Engine, EnginePool
 from ipp_richsched.core.events import (
     EngineRegistered,
+    EngineUnreachable,
     EngineUnregistered,
+    Event,
+    TaskRejected,
     TaskReplied,
     TaskSubmitted,
     TimePassed,
@@ -661,3 +664,91 @@ def test_two_sends_that_find_no_engine_are_one_pause() -> None:
     assert core.unreachable("a", "1") == []
     assert core.unreachable("a", "2") == []
     assert core.wait(0.05) == [assign("1", "a"), assign("2", "a")]
+
+
+def test_more_deadlines_at_once_than_a_slice() -> None:
+    driver = Driver()
+    core = driver.core
+    core.validate = lambda: None  # type: ignore[method-assign]  # O(tasks) each
+    for number in range(SLICE + 10):
+        driver.submit(f"{number}", timeout=1)
+    driver.now += 1
+    assert len(core.handle(TimePassed(), now=driver.now)) == SLICE
+    assert core.next_deadline() == driver.now
+    assert len(driver.wait(0)) == 10
+    assert len(core.graph) == 0
+
+
+def test_a_follower_under_way_learns_where_else_it_may_run() -> None:
+    core = Driver("a", "b", hwm=2)
+    core.submit("1", targets=["a"])
+    core.submit("2", targets=["b"])
+    core.submit("t", follow=Dependency(["1", "2"], all=False), retries=1)
+    assert core.reply("a", "1") == [relay("1", "a"), assign("t", "a")]
+    assert core.reply("b", "2") == [relay("2", "b")]
+    assert core.reply("a", "t", "error") == [assign("t", "b")]
+
+
+# -- every state, every event of a task ------------------------------------------------
+
+
+def in_state(state: TaskState) -> Driver:
+    """A core in which the task t is in this state; engine a is idle, b may hold t."""
+    core = Driver("a", "b", hwm=1, stranded_timeout=None)
+    if state is TaskState.WAITING:
+        core.submit("first", targets=["x"])
+        core.submit("t", after=["first"])
+    elif state is TaskState.READY:
+        core.submit("t", targets=["x"])
+    else:
+        core.submit("t", targets=["b"], retries=1)
+    if state is TaskState.SUCCEEDED:
+        core.reply("b", "t")
+    elif state is TaskState.FAILED:
+        core.reply("b", "t", "aborted")
+    else:
+        assert core.core.tasks["t"].state is state
+    return core
+
+
+@pytest.mark.parametrize("state", TaskState)
+@pytest.mark.parametrize(
+    "event",
+    [
+        TaskSubmitted("t"),
+        TaskRejected("t", "whatever"),
+        TaskReplied(b"b", "t", "ok"),
+        TaskReplied(b"b", "t", "error"),
+        TaskReplied(b"b", "t", "aborted"),
+        TaskReplied(b"b", "t", None),
+        TaskReplied(b"b", "t", "error", dependencies_met=False),
+        TaskReplied(b"a", "t", "ok"),
+        EngineUnreachable(b"b", "t"),
+        EngineUnreachable(b"a", "t"),
+    ],
+    ids=str,
+)
+def test_each_event_of_a_task_in_each_state(state: TaskState, event: Event) -> None:
+    core = in_state(state)
+    held = state is TaskState.ASSIGNED
+    if isinstance(event, EngineUnreachable):
+        if held and event.engine == b"b":
+            assert core.handle(event) == []  # it is to run there and nowhere else
+            assert core.core.tasks["t"].state is TaskState.READY
+        else:
+            with pytest.raises(CoreError, match="not assigned to"):
+                core.handle(event)
+        return
+    replied = isinstance(event, TaskReplied) and event.engine == b"b"
+    if not (held and replied):
+        assert core.handle(event) == [warn()]  # and nothing else has changed
+        after = core.core.tasks["t"].state if "t" in core.core.tasks else state
+        assert after is state
+    elif event.status in ("ok", "aborted"):
+        assert [type(action) for action in core.handle(event)] == [RelayReply]
+    elif not event.dependencies_met:
+        assert core.handle(event) == [fail("t")]  # its only target refused it
+    else:
+        assert core.handle(event) == []
+        assert core.core.tasks["t"].state is TaskState.READY
+        assert core.wait(1) == [assign("t", "b", again=2)]
