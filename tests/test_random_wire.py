@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ipp_richsched import RichTaskScheduler
 from ipp_richsched.core.actions import Action, AssignTask, FailTask, RelayReply
 
 from .random_cluster.run import run_many, table
+from .scripted import ScriptedCluster
 
 SEEDS = int(os.environ.get("RICHSCHED_SEEDS", "48"))
 
@@ -29,6 +32,23 @@ def test_random_clusters() -> None:
     errors = {"ImpossibleDependency", "InvalidDependency", "TaskTimeout", "EngineError"}
     assert ends.keys() == {"ok", "error", "aborted"} | errors
     assert sum(result.deaths for result in results) > len(results)
+
+
+def test_an_engine_that_failed_a_task_may_retry_it_when_it_is_back() -> None:
+    """What the seeds 80 and 359 came upon: no other engine can, and there are retries left."""
+    with TemporaryDirectory(prefix="richsched") as path, ScriptedCluster(Path(path)) as cluster:
+        first, client = cluster.engine(b"e1"), cluster.client()
+        msg_id = client.submit(retries=2)
+        first.reply(first.take()[1], status="error")
+        second = cluster.engine(b"e2")
+        _, task = second.take()
+        cluster.unregister(b"e1")
+        client.submit(targets=["e1"])
+        assert client.answer()["content"]["ename"] == "ImpossibleDependency"  # e1 is gone
+        second.refuse(task)
+        cluster.wait_for(lambda: "functional dependency is unmet" in cluster.log, "the refusal")
+        cluster.notify("registration", b"e1")
+        assert first.take()[0] == msg_id
 
 
 # -- the referee is not blind: it finds schedulers out ---------------------------------------

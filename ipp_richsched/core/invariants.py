@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from .deadlines import Kind
 from .dependency import Status
 from .engines import EnginePool
 from .task import TaskState
@@ -69,5 +70,8 @@ def _check_task(core: SchedulerCore, task: Task) -> None:
         stuck = core.pool.engines and not core.queue.has_engine(task.group)
         if stuck and core.prospects.follow(task) is not Status.PENDING:
             assert task.parking or core.placement.waits_for_ever, f"{task} waits in silence"
+            possible = core.pool.has_any(core.prospects.places(task), task.refused_by)
+            retried = task.parking is not None and task.parking.kind is Kind.RETRY
+            assert retried or not possible, f"{task} may be tried again and is given up"
     timed = bool(task.timeout) and task.state is not TaskState.ASSIGNED
     assert (task.timer is not None) == timed, f"{task}: its timeout"

@@ -132,8 +132,13 @@ class Placement:
         for group in self.queue.groups():
             if group.admits(engine.ident):
                 self._unpark(group)
-            elif first:
-                tasks += group  # while there was no engine at all they just waited
+            elif first or (group.parked and engine.ident in group.excluded):
+                for task in group:
+                    again = engine.ident in task.failed_on - task.refused_by
+                    if again:  # it may be tried once more, as on any engine that failed it
+                        self.unpark(task)
+                    if again or first:  # while there was no engine at all they just waited
+                        tasks.append(task)
         return sorted(tasks)
 
     def engine_died(self, engine: Engine) -> list[Task]:

@@ -111,7 +111,7 @@ def middle(loads: list[float]) -> int:
 def make_script(seed: int) -> Script:
     """Everything that happens under `seed`, up to the drain."""
     random = Random(seed)
-    names = [f"e{number}" for number in range(1, random.randint(4, 7))]
+    names = [f"e{number}" for number in range(1, random.randint(3, 7))]
     script = Script(
         seed,
         scheme=random.choice(SCHEMES),
@@ -162,7 +162,9 @@ def _death(script: Script, random: Random, now: float, name: str) -> tuple[float
     script.deaths += 1
     later = now + random.choice([0.0, 0.05, 0.2])
     back = later + random.choice([0.0, 0.15, ENGINE_GRACE + 0.2])
-    fate = random.choice(["silent", "late replies", "wrongly", "wrongly, back", "reborn", "unseen"])
+    fate = random.choice(
+        ["silent", "late replies", "unseen", "wrongly", *["wrongly, back", "reborn"] * 2]
+    )
     if fate == "unseen":  # the hub does not notice before the drain
         script.add(now, "close", name)
         return NEVER, False
