@@ -17,7 +17,7 @@ from jupyter_client.session import Session
 
 
 class Signer:
-    """Signs as `Session.sign` does: HMAC, RFC 2104, with the states of both hashes kept.
+    """Signs as `Session.sign` does: HMAC, RFC 2104, with the key padded once for all.
 
     Parameters
     ----------
@@ -27,21 +27,19 @@ class Signer:
     def __init__(self, session: Session) -> None:
         self.signs = session.auth is not None
         if self.signs:
-            new = session.digest_mod
-            block = new().block_size
-            key = session.key if len(session.key) <= block else new(session.key).digest()
+            self._hash = session.digest_mod
+            block = self._hash().block_size
+            key = session.key if len(session.key) <= block else self._hash(session.key).digest()
             key = key.ljust(block, b"\0")
-            self._inner = new(bytes(byte ^ 0x36 for byte in key))
-            self._outer = new(bytes(byte ^ 0x5C for byte in key))
+            self._inner = bytes(byte ^ 0x36 for byte in key)
+            self._outer = bytes(byte ^ 0x5C for byte in key)
 
     def sign(self, parts: Sequence[bytes]) -> bytes:
         """The signature of the four parts of a message; nothing where there is no key."""
         if not self.signs:
             return b""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(b"".join(parts))
-        outer.update(inner.digest())
-        return outer.hexdigest().encode()
+        digest = self._hash(b"".join((self._inner, *parts))).digest()
+        return self._hash(self._outer + digest).hexdigest().encode()
 
 
 def fast_unpack(session: Session) -> Callable[[bytes], Any]:

@@ -68,6 +68,7 @@ class Wire:
         self._load = fast_unpack(session)
         self._nothing = session.pack({})
         self._just_ok = session.pack({"status": "ok"})
+        self._common: dict[Part, Part] = {DELIM: DELIM, self._nothing: self._nothing}
 
     # -- from the wire -----------------------------------------------------------------
 
@@ -91,9 +92,16 @@ class Wire:
             check_msg_type(header)
             metadata = self._unpack(parts[METADATA], "metadata")
             self._check_for_engines(parts, header, metadata)
-            return submission(msg_id, frames, metadata)
+            return submission(msg_id, self._share_common_parts(frames), metadata)
         except (MessageError, TypeError, ValueError, RecursionError) as error:
             return TaskRejected(msg_id, str(error), frames)
+
+    def _share_common_parts(self, frames: Frames) -> Frames:
+        """A task's message as it is kept: what all of a client's have in common is kept once."""
+        common = self._common
+        common.setdefault(frames[0], frames[0])
+        usual = frames[: _PARTS + 2]
+        return (*[common.get(part, part) for part in usual], *frames[_PARTS + 2 :])
 
     def _check_for_engines(
         self, parts: Sequence[bytes], header: dict[str, Any], metadata: dict[str, Any]
