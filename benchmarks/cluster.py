@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import time
 from collections.abc import Sequence
 from tempfile import TemporaryDirectory
@@ -180,8 +181,11 @@ class Cluster:
 
     def cpu(self) -> float:
         """Seconds of CPU that the scheduler's process has had, of all its threads."""
+        if sys.platform == "linux":
+            # the clock of a process, as clock_getcpuclockid(3) makes it: psutil's ticks every 10 ms
+            return time.clock_gettime(~self.scheduler.pid << 3 | 2)
         times = self.scheduler.cpu_times()
-        return times.user + times.system
+        return float(times.user + times.system)
 
     def memory(self) -> int:
         """Bytes of memory that the scheduler's process holds."""

@@ -120,15 +120,15 @@ class Load:
     name: str
     asked: str = ""
     take: Take = cpu
-    prepare: Callable[[Cluster], None] = lambda cluster: None
+    prepare: Callable[[Cluster], object] = lambda cluster: None
     kinds: tuple[str, ...] = (OURS, STOCK)
     beside: str = "flat"
     engines: int = 16
     hwm: int = 1
     scheme: str = "leastload"
-    tasks: int = 5_000
+    tasks: int = 2_000
     slow: int = 4
-    takes: int = 5
+    takes: int = 11
 
     @property
     def config(self) -> dict[str, dict[str, object]]:
@@ -137,12 +137,7 @@ class Load:
 
     def tasks_for(self, kind: str, scale: float) -> int:
         """How many tasks a take has."""
-        tasks = self.tasks * scale
-        if kind == STOCK:
-            tasks /= self.slow
-        elif kind == RELAY and self.take is cpu:
-            tasks *= 4  # so that the clock of a process, which ticks every 10 ms, is fine enough
-        return max(10, round(tasks))
+        return max(10, round(self.tasks * scale / (self.slow if kind == STOCK else 1)))
 
 
 BASES: dict[str, Load] = {
@@ -173,7 +168,12 @@ def _flat() -> list[Load]:
     return [
         *loads,
         Load(
-            "flat, 1,024 engines", f"stock / ours >= 25, {FLAT}", engines=1_024, slow=10, takes=5
+            "flat, 1,024 engines",
+            f"stock / ours >= 25, {FLAT}",
+            engines=1_024,
+            tasks=6_000,
+            slow=15,
+            takes=5,
         ),
     ]
 
@@ -184,11 +184,13 @@ def _crowded() -> list[Load]:
             f"{number:,} {what}" + (f" (stock: {most:,})" if number > most else ""),
             f"stock / ours >= {ratio}",
             prepare=partial(prepare, tasks=number),
+            tasks=1_000,
             slow=slow,
+            takes=7,
         )
         for prepare, what, most, ratio, slow in (
-            (pin, "pinned to a busy engine", 1_000, 100, 50),
-            (wait, "waiting for a long one", 2_000, 30, 20),
+            (pin, "pinned to a busy engine", 1_000, 100, 20),
+            (wait, "waiting for a long one", 2_000, 30, 10),
         )
         for number in (most, 100_000)
     ]
@@ -244,10 +246,10 @@ LOADS = [
     Load(
         "payload of 1 MB there and back",
         "ours <= 1.5 C relay",
-        take=partial(cpu, buffers=(MEGABYTE,)),
+        take=partial(cpu, window=32, buffers=(MEGABYTE,)),
         kinds=(OURS, STOCK, RELAY),
         beside=RELAY,
-        tasks=200,
+        tasks=100,
         slow=1,
     ),
     Load(
@@ -258,6 +260,6 @@ LOADS = [
         beside="",
         tasks=500,
         slow=1,
-        takes=9,
+        takes=11,
     ),
 ]

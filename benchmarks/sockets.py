@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import zmq
 from zmq.backend import Socket as _Backend
 
 _LARGE = 64 * 1024
-_receive = _Backend.recv
-_send = _Backend.send
+_receive: Any = _Backend.recv
+_send: Any = _Backend.send
 _NOBLOCK = int(zmq.NOBLOCK)
 _SNDMORE = int(zmq.SNDMORE)
 

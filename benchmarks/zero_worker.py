@@ -5,20 +5,16 @@
 
 from __future__ import annotations
 
-import argparse
-import signal
-import sys
 from collections.abc import Sequence
-from types import FrameType
 
-from tqdm import tqdm
-
-from .loads import LOADS, Load
+from .loads import LOADS
 from .machine import describe
 from .measure import Row, measure
-from .peers import OURS, RELAY, STOCK
+from .peers import OURS, RELAY, STOCK, off_the_schedulers_core
+from .stopping import stopped_by_sigterm
+from .table import print_head, print_row, progress, read_arguments
 
-TASKS = 5_000
+TASKS = 2_000
 HEAD = ("load", "unit", "stock", "C relay", "ours", "stock / ours", "ours beside", "asked")
 
 
@@ -35,49 +31,14 @@ def cells(row: Row) -> list[str]:
     return [row.load.name, row.unit, *figures, to_stock, to_base, row.load.asked]
 
 
-def chosen(names: Sequence[str]) -> list[Load]:
-    """The loads that have one of these in their names, or all."""
-    return [load for load in LOADS if not names or any(name in load.name for name in names)]
-
-
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.zero_worker")
-    parser.add_argument(
-        "--load",
-        action="append",
-        default=[],
-        metavar="PART",
-        help="do only the loads with this in their names; may be given again",
-    )
-    parser.add_argument(
-        "--tasks",
-        type=int,
-        default=TASKS,
-        metavar="N",
-        help=f"tasks in a take of a flat load, the others in proportion (default {TASKS})",
-    )
-    args = parser.parse_args(argv)
-    if args.tasks < 1:
-        parser.error("--tasks must be at least 1")
-    loads = chosen(args.load)
-    if not loads:
-        parser.error("no load is called so: " + "; ".join(load.name for load in LOADS))
-    signal.signal(signal.SIGTERM, _end)
+    args, loads = read_arguments(argv, __doc__, "python -m benchmarks.zero_worker", LOADS, TASKS)
     print(describe(), end="\n\n")
-    print(_line(HEAD), _line(["---"] * len(HEAD)), sep="\n", flush=True)
-    for load in tqdm(loads, disable=None, leave=False):
-        for row in measure(load, args.tasks / TASKS):
-            tqdm.write(_line(cells(row)), file=sys.stdout)
-            sys.stdout.flush()
-
-
-def _line(texts: Sequence[str]) -> str:
-    return f"| {' | '.join(texts)} |"
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    """End as after an exception, so that the clusters are stopped."""
-    raise SystemExit(128 + number)
+    print_head(*HEAD)
+    with stopped_by_sigterm(), off_the_schedulers_core():
+        for load in progress(loads):
+            for row in measure(load, args.tasks / TASKS):
+                print_row(*cells(row))
 
 
 if __name__ == "__main__":
