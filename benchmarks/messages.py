@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import zmq
 from ipyparallel.serialize import pack_apply_message
 from jupyter_client.session import DELIM
 
@@ -17,11 +18,13 @@ _SESSION = "5cd3d2f1-67cc4e9b89adf2d355e6e762"
 PAYLOAD = [bytes(buffer) for buffer in pack_apply_message(pow, (2, 3), {})]
 """The buffers of ``view.apply(pow, 2, 3)``."""
 
+_FIELDS = {"after": [], "follow": [], "timeout": 0.0, "targets": [], "retries": 0, "label": None}
+_NO_FIELDS = json.dumps(_FIELDS).encode()
+
 
 def sign(parts: Sequence[bytes]) -> bytes:
     digest = _AUTH.copy()
-    for part in parts:
-        digest.update(part)
+    digest.update(b"".join(parts))
     return digest.hexdigest().encode()
 
 
@@ -30,28 +33,22 @@ def msg_id(number: int) -> str:
     return f"{_SESSION}_12345_{number}"
 
 
-def task(number: int, buffers: Sequence[bytes] = PAYLOAD, **metadata: Any) -> list[bytes]:
+def task(msg_id: str, buffers: Sequence[bytes] = PAYLOAD, **fields: Any) -> list[bytes]:
     """The frames of a task as `LoadBalancedView.apply` sends it."""
     header = (
-        f'{{"msg_id": "{msg_id(number)}", "msg_type": "apply_request", "username": "me",'
+        f'{{"msg_id": "{msg_id}", "msg_type": "apply_request", "username": "me",'
         f' "session": "{_SESSION}", "date": "{_DATE}", "version": "5.4"}}'
     ).encode()
-    fields = {
-        "after": [],
-        "follow": [],
-        "timeout": 0.0,
-        "targets": [],
-        "retries": 0,
-        "label": None,
-        **metadata,
-    }
-    parts = [header, b"{}", json.dumps(fields).encode(), b"{}"]
+    metadata = json.dumps({**_FIELDS, **fields}).encode() if fields else _NO_FIELDS
+    parts = [header, b"{}", metadata, b"{}"]
     return [DELIM, sign(parts), *parts, *buffers]
 
 
-def reply(frames: Sequence[bytes], engine: str, buffers: Sequence[bytes]) -> list[bytes]:
-    """The frames with which an engine answers a task."""
-    start = frames.index(DELIM)
+def replier(engine: str) -> Callable[[list[zmq.Frame]], list[bytes | zmq.Frame]]:
+    """How an engine answers: a function from the frames of a task to those of its reply.
+
+    The reply brings back the largest buffer of the task, or a small one.
+    """
     header = (
         f'{{"msg_id": "{engine}_1_2", "msg_type": "apply_reply", "username": "me",'
         f' "session": "{engine}", "date": "{_DATE}", "version": "5.4"}}'
@@ -61,14 +58,17 @@ def reply(frames: Sequence[bytes], engine: str, buffers: Sequence[bytes]) -> lis
         ' "is_broadcast": false, "is_coalescing": false, "original_msg_id": "", "label": null,'
         ' "status": "ok"}'
     ).encode()
-    parts = [header, frames[start + 2], metadata, b'{"status": "ok"}']
-    return [*frames[: start + 1], sign(parts), *parts, *buffers]
+    content = b'{"status": "ok"}'
 
+    def reply(frames: list[zmq.Frame]) -> list[bytes | zmq.Frame]:
+        # the client's identity, the delimiter, the signature, four parts, the buffers
+        parts = [header, frames[3].bytes, metadata, content]
+        result = max(frames[7:], key=len, default=b"")
+        if len(result) < 1024:
+            result = b"\x80\x04K\x08."
+        return [frames[0].bytes, DELIM, sign(parts), *parts, result]
 
-def answered(frames: Sequence[bytes]) -> str:
-    """The msg_id of the task that a reply answers."""
-    parent: dict[str, str] = json.loads(frames[frames.index(DELIM) + 3])
-    return parent["msg_id"]
+    return reply
 
 
 def notification(kind: str, engine: str) -> list[bytes]:

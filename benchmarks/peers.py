@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import selectors
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import zmq
@@ -13,22 +19,56 @@ from zmq.devices import monitored_queue
 from ipp_richsched import RichTaskScheduler
 
 from . import messages
+from .sockets import receive, send
 
 HOLD = b"hold"
 """A task whose last buffer is this is never answered."""
 
-SCHEDULERS = {"rich": RichTaskScheduler, "stock": TaskScheduler}
-RELAY = "relay"
+OURS, STOCK, RELAY = "ours", "stock", "C relay"
+_CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+_SCHEDULERS = {max(_CORES)} if _CORES else set()
+_OTHERS = _CORES - _SCHEDULERS or _CORES
+_CLASSES = {OURS: RichTaskScheduler, STOCK: TaskScheduler}
+
+
+@contextmanager
+def off_the_schedulers_core() -> Iterator[None]:
+    """Leave one core to the scheduler, where the system lets us: its cost varies less there."""
+    _stay_on(_OTHERS)
+    try:
+        yield
+    finally:
+        _stay_on(_CORES)
+
+
+def _stay_on(cores: set[int]) -> None:
+    if cores:
+        os.sched_setaffinity(0, cores)
+
+
+def _belong_to_parent(cores: set[int]) -> None:
+    """Leave Ctrl-C to the parent, and end with it however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _stay_on(cores)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run_scheduler(kind: str, urls: dict[str, str], config: dict[str, Any]) -> None:
     """Run a scheduler, or the C relay that decides nothing, until it is killed."""
+    _belong_to_parent(_SCHEDULERS)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     if kind == RELAY:
         _run_relay(urls)
         return
     launch_scheduler(
-        SCHEDULERS[kind],
+        _CLASSES[kind],
         urls["client"],
         urls["engine"],
         urls["monitor"],
@@ -46,50 +86,52 @@ def _run_relay(urls: dict[str, str]) -> None:
     sockets = []
     for kind, name in ((zmq.ROUTER, "client"), (zmq.DEALER, "engine")):
         socket = context.socket(kind)
-        socket.setsockopt(zmq.SNDHWM, 0)
-        socket.setsockopt(zmq.RCVHWM, 0)
+        socket.set_hwm(0)
         socket.bind(urls[name])
         sockets.append(socket)
     monitor = context.socket(zmq.PUB)
-    monitor.setsockopt(zmq.SNDHWM, 0)
+    monitor.set_hwm(0)
     monitor.connect(urls["monitor"])
     monitored_queue(*sockets, monitor, b"intask", b"outtask")
 
 
 def run_engines(url: str, names: list[str]) -> None:
     """Answer every task at once, for all these engines."""
+    _belong_to_parent(_OTHERS)
     context = zmq.Context()
     context.set(zmq.MAX_SOCKETS, len(names) + 16)
-    poller = zmq.Poller()
-    name_of = {}
+    # a zmq.Poller would ask each of a thousand sockets in every turn
+    selector = selectors.DefaultSelector()
     for name in names:
         socket = context.socket(zmq.DEALER)
         socket.setsockopt(zmq.IDENTITY, name.encode())
-        socket.setsockopt(zmq.SNDHWM, 0)
-        socket.setsockopt(zmq.RCVHWM, 0)
+        socket.set_hwm(0)
         socket.connect(url)
-        poller.register(socket, zmq.POLLIN)
-        name_of[socket] = name
-    while os.getppid() != 1:
-        for socket, _ in poller.poll(1000):
-            for _ in range(100):
-                try:
-                    frames = socket.recv_multipart(zmq.NOBLOCK)
-                except zmq.Again:
-                    break
-                if frames[-1] == HOLD:
-                    continue
-                big = max(frames[-1], b"\x80", key=len)
-                socket.send_multipart(messages.reply(frames, name_of[socket], [big]))
+        selector.register(socket.FD, selectors.EVENT_READ, (socket, messages.replier(name)))
+        _answer(socket, messages.replier(name))
+    while True:
+        for key, _ in selector.select():
+            _answer(*key.data)
+
+
+def _answer(socket: zmq.Socket, reply: Any) -> None:
+    """Answer all that has come: a socket's descriptor tells of it once."""
+    while True:
+        try:
+            frames = receive(socket)
+        except zmq.Again:
+            return
+        if len(frames[-1]) != len(HOLD) or frames[-1].bytes != HOLD:
+            send(socket, reply(frames))
 
 
 def run_hub(url: str) -> None:
     """Hear everything that the scheduler tells the hub, and forget it."""
+    _belong_to_parent(_OTHERS)
     context = zmq.Context()
     monitor = context.socket(zmq.SUB)
     monitor.setsockopt(zmq.SUBSCRIBE, b"")
-    monitor.setsockopt(zmq.RCVHWM, 0)
+    monitor.set_hwm(0)
     monitor.bind(url)
-    while os.getppid() != 1:
-        if monitor.poll(1000):
-            monitor.recv_multipart(copy=False)
+    nobody = context.socket(zmq.PUB)
+    zmq.proxy(monitor, nobody)

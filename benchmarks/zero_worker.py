@@ -1,96 +1,44 @@
 """What a task costs the scheduler's process, with engines that answer at once.
 
-``python -m benchmarks.zero_worker`` runs the loads with the stock scheduler, the C relay that
-decides nothing, and this scheduler, and prints microseconds of CPU (user and system, all
-threads) a task.  Only the ratios of one run are to be trusted.
+``python -m benchmarks.zero_worker`` prints a table in Markdown; README.md says how to read it.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-from .cluster import Cluster
-from .peers import RELAY
+from .loads import LOADS
+from .machine import describe
+from .measure import Row, measure
+from .peers import OURS, RELAY, STOCK, off_the_schedulers_core
+from .stopping import stopped_by_sigterm
+from .table import print_head, print_row, progress, read_arguments
 
-
-@dataclass
-class Load:
-    """What a cluster is made to do.
-
-    Attributes
-    ----------
-    name : str
-    engines : int
-    hwm : int
-    prepare : callable
-        What is done before the measure, with a cluster.
-    relay : bool
-        Whether the C relay can do it.
-    slow : int
-        How many times fewer tasks the stock scheduler gets.
-    """
-
-    name: str
-    engines: int = 16
-    hwm: int = 1
-    prepare: Callable[[Cluster], None] = lambda cluster: None
-    relay: bool = False
-    slow: int = 4
+TASKS = 2_000
+HEAD = ("load", "unit", "stock", "C relay", "ours", "stock / ours", "ours beside", "asked")
 
 
-def pin(cluster: Cluster) -> None:
-    """Queue 1,000 tasks for an engine that is busy."""
-    cluster.hold(0)
-    for _ in range(1_000):
-        cluster.submit(targets=[cluster.names[0]])
-    cluster.flow(1)
+def cells(row: Row) -> list[str]:
+    """A row of the table."""
+    figures = [
+        f"{row.figures[kind]:,.{0 if row.figures[kind] >= 20 else 2}f}"
+        if kind in row.figures
+        else ""
+        for kind in (STOCK, RELAY, OURS)
+    ]
+    to_stock = "" if row.to_stock is None else f"{row.to_stock:.1f}"
+    to_base = "" if row.to_base is None else f"{row.to_base:.2f} x {row.load.beside}"
+    return [row.load.name, row.unit, *figures, to_stock, to_base, row.load.asked]
 
 
-def wait(cluster: Cluster) -> None:
-    """Submit 2,000 tasks that wait for one that runs."""
-    held = cluster.hold(0)
-    for _ in range(2_000):
-        cluster.submit(after=[held])
-    cluster.flow(1)
-
-
-LOADS = [
-    Load("flat", relay=True),
-    Load("flat, hwm 0", hwm=0),
-    Load("flat, 1,024 engines", engines=1_024, slow=10),
-    Load("1,000 pinned to a busy engine", prepare=pin, slow=50),
-    Load("2,000 waiting for a long one", prepare=wait, slow=20),
-]
-
-
-def measure(kind: str, load: Load, tasks: int) -> float:
-    """Microseconds of the scheduler's CPU for each of so many flat tasks."""
-    config: dict[str, Any] = {"TaskScheduler": {"hwm": load.hwm}}
-    with Cluster(kind, load.engines, config) as cluster:
-        load.prepare(cluster)
-        before = cluster.cpu()
-        cluster.flow(tasks)
-        return (cluster.cpu() - before) / tasks * 1e6
-
-
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.zero_worker")
-    parser.add_argument("--tasks", type=int, default=10_000, help="how many each load has")
-    parser.add_argument("--load", help="run the loads with this in their name only")
-    args = parser.parse_args(argv)
-    print("| load | stock | C relay | ours | stock / ours |\n|---|---|---|---|---|")
-    for load in LOADS:
-        if args.load and args.load not in load.name:
-            continue
-        ours = measure("rich", load, args.tasks)
-        stock = measure("stock", load, max(1, args.tasks // load.slow))
-        relay = f"{measure(RELAY, load, args.tasks):.0f}" if load.relay else ""
-        print(
-            f"| {load.name} | {stock:.0f} | {relay} | {ours:.0f} | {stock / ours:.1f} |", flush=True
-        )
+def main(argv: Sequence[str] | None = None) -> None:
+    args, loads = read_arguments(argv, __doc__, "python -m benchmarks.zero_worker", LOADS, TASKS)
+    print(describe(), end="\n\n")
+    print_head(*HEAD)
+    with stopped_by_sigterm(), off_the_schedulers_core():
+        for load in progress(loads):
+            for row in measure(load, args.tasks / TASKS):
+                print_row(*cells(row))
 
 
 if __name__ == "__main__":
