@@ -14,7 +14,7 @@ from collections import deque
 from itertools import islice
 from random import Random
 
-from .actions import Action, AssignTask, FailTask, Reason, RelayReply, Warn
+from .actions import Action, AssignTask, FailTask, Reason, RefuseTask, RelayReply, Warn
 from .deadlines import Deadlines, Kind
 from .dependency import Status
 from .engines import Engine, EnginePool
@@ -258,8 +258,10 @@ class SchedulerCore:
                 self._roomy.append(subject)
 
     def _new_task(self, event: TaskSubmitted) -> Task | None:
-        if self.knows(event.msg_id):
-            self.warn(f"task {event.msg_id} was submitted again; only the first one counts")
+        first = self.tasks.get(event.msg_id)
+        if first is not None or event.msg_id in self.history:
+            message = first.message if first is not None else None
+            self._actions.append(RefuseTask(event.msg_id, event.message, message))
             return None
         self._submitted += 1
         task = self.tasks[event.msg_id] = Task(
@@ -434,7 +436,8 @@ class SchedulerCore:
         if task.timer is not None:
             self.deadlines.cancel(task.timer)
             task.timer = None
-        self.placement.unpark(task)
+        if task.parking is not None:
+            self.placement.unpark(task)
 
     def warn(self, text: str) -> None:
         self._actions.append(Warn(text))
