@@ -102,7 +102,7 @@ class Placement:
             if task.state is not TaskState.READY:
                 continue  # it failed on the way
             places, excluded = self._prospects.places(task), task.excluded
-            if roomy:
+            if roomy and self.queue:
                 able = [
                     engine
                     for engine in roomy
@@ -119,7 +119,7 @@ class Placement:
             group = self.queue.add(task, places, task.excluded)
             if not self.queue.has_engine(group):
                 self._park(task, group, now)
-        if roomy:
+        if roomy and self.queue:
             budget = self._fill(roomy, budget)
             if budget <= 0:
                 return [engine for engine in roomy if self._offer(engine) is not None], 0
@@ -189,7 +189,8 @@ class Placement:
                 self.queue.remove(task)
                 self._lifecycle.assign(task, engine)
                 budget -= 1
-                line.append(engine)
+                if self._pool.has_room(engine):
+                    line.append(engine)
         return budget
 
     def _park(self, task: Task, group: Group, now: float) -> None:
