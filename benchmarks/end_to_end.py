@@ -16,7 +16,7 @@ import ipyparallel as ipp
 
 from .machine import describe
 from .real_cluster import CLIENT, ENGINES, HUB, SCHEDULER, RealCluster
-from .stopping import stopped_by_sigterm
+from .stopping import ended_by_signals
 from .table import print_head, print_row, progress
 
 CONTROLLERS = {"stock": "local", "ours": "richsched"}
@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in ("n", "tasks", "takes"):
         if getattr(args, name) < 1:
             parser.error(f"{'-n' if name == 'n' else '--' + name} must be at least 1")
-    with stopped_by_sigterm():
+    with ended_by_signals():
         rounds = measure(args.n, args.tasks, args.takes)
     print(f"{describe()}; engines: {args.n}", end="\n\n")
     print_head("figure", "stock", "ours", "stock / ours")

@@ -161,7 +161,7 @@ def _flat() -> list[Load]:
         for hwm in (1, 0, 4)
     ]
     loads += [
-        Load(f"flat, hwm {hwm}, {scheme}", EIGHTH, hwm=hwm, scheme=scheme)
+        Load(f"flat, hwm {hwm}, {scheme}", EIGHTH, hwm=hwm, scheme=scheme, takes=7)
         for scheme in SCHEMES
         for hwm in (1, 0, 4)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from contextlib import suppress
@@ -55,11 +56,12 @@ class RealCluster:
 
     def start(self) -> None:
         """Start the processes; `connect` waits for them."""
-        self._cluster.start_cluster_sync()
+        # the cluster's own `_sync` methods leave what a Ctrl-C interrupts to be complained of
+        asyncio.run(self._cluster.start_cluster())
 
     def connect(self) -> ipp.LoadBalancedView:
         """Wait for the engines, and find out which process does what."""
-        self._client = self._cluster.connect_client_sync(ipython_dir=self._directory.name)
+        self._client = asyncio.run(self._cluster.connect_client(ipython_dir=self._directory.name))
         self._client.wait_for_engines(self._engines, timeout=START, interactive=False)
         self._roles = self._find_roles()
         return self._client.load_balanced_view()
