@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 from jupyter_client.adapter import adapt
 
-from .core.dependency import Dependency
+from .core.dependency import MET, Dependency
 from .core.events import TaskSubmitted
 
 _MSG_TYPES = ("apply_request", "execute_request")
@@ -39,28 +39,34 @@ class NamelessTaskError(MessageError):
 
 def submission(msg_id: str, message: Any, metadata: Mapping[str, Any]) -> TaskSubmitted:
     """Read the fields that a client sets; raises TypeError or ValueError."""
-    targets = metadata.get("targets")
-    if targets is None:
-        targets = []
-    if not isinstance(targets, list) or not all(map(is_text, targets)):
-        raise TypeError(f"'targets' is {targets!r}, not a list of engine identities")
-    dependencies = {}
-    for name in ("after", "follow"):
-        value = metadata.get(name)
-        if value is not None and not isinstance(value, (str, list, dict)):
-            raise TypeError(f"{name!r} is {value!r}, not a dependency")
-        try:
-            dependencies[name] = Dependency.parse(value)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{name!r}: {error}") from None
     return TaskSubmitted(
         msg_id,
         message,
-        frozenset(target.encode("utf8") for target in targets) or None,
-        timeout=_timeout(metadata.get("timeout")),
-        retries=_retries(metadata.get("retries")),
-        **dependencies,
+        _targets(metadata.get("targets")),
+        _dependency("after", metadata.get("after")),
+        _dependency("follow", metadata.get("follow")),
+        _timeout(metadata.get("timeout")),
+        _retries(metadata.get("retries")),
     )
+
+
+def _targets(value: Any) -> frozenset[bytes] | None:
+    if value is None or value == []:
+        return None
+    if not isinstance(value, list) or not all(map(is_text, value)):
+        raise TypeError(f"'targets' is {value!r}, not a list of engine identities")
+    return frozenset(target.encode("utf8") for target in value)
+
+
+def _dependency(name: str, value: Any) -> Dependency:
+    if value is None or value == []:
+        return MET
+    if not isinstance(value, (str, list, dict)):
+        raise TypeError(f"{name!r} is {value!r}, not a dependency")
+    try:
+        return Dependency.parse(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name!r}: {error}") from None
 
 
 def _timeout(value: Any) -> float | None:
@@ -133,7 +139,7 @@ def is_text(value: object) -> TypeGuard[str]:
 
 
 def is_deep(packed: bytes, value: Any) -> bool:
-    """Whether what was unpacked is nested deeper than is allowed; O(1) for what is short."""
+    """Whether what was unpacked is nested deeper than is allowed; cheap for what is short."""
     if len(packed) <= 2 * _NESTING or packed.count(b"[") + packed.count(b"{") <= _NESTING:
         return False
     level = [value]

@@ -1,4 +1,8 @@
-"""Carrying out what the core decides: messages to clients, engines and the hub."""
+"""Carrying out what the core decides: messages to clients, engines and the hub.
+
+What is decided in one turn of the loop is put here and sent at its end, one socket after the
+other: a send finds ZeroMQ's thread asleep, and to wake it costs more than the send itself.
+"""
 
 from __future__ import annotations
 
@@ -38,44 +42,68 @@ class Outbox:
         self._hub = hub
         self._ident = ident
         self._log = log
-        self._performers: dict[type, Callable[[Any], EngineUnreachable | None]] = {
+        self._performers: dict[type, Callable[[Any], None]] = {
             AssignTask: self._assign_task,
             RelayReply: self._relay_reply,
             FailTask: self._fail_task,
             Warn: self._warn,
         }
+        self._to_clients: list[Frames] = []
+        # in the place of what the hub hears of an assignment: the assignment, until it is sent
+        self._to_hub: list[Frames | AssignTask] = []
 
-    def carry_out(self, action: Action) -> EngineUnreachable | None:
-        """Do what the core decided; the event that this leads to, if it does."""
-        return self._performers[type(action)](action)
+    def put(self, action: Action) -> None:
+        """Take in what the core decided."""
+        self._performers[type(action)](action)
 
     def tell_hub(self, topic: bytes, frames: Frames) -> None:
         """Let the hub's monitor see a message."""
-        send(self._hub, topic, *frames)
+        self._to_hub.append([topic, *frames])
 
     def refuse(self, message: Frames, text: str) -> None:
         """Answer a client whose message never was a task."""
         self._fail_task(FailTask("", Reason.INVALID_METADATA, text, message))
 
-    def _assign_task(self, action: AssignTask) -> EngineUnreachable | None:
+    def flush(self) -> list[EngineUnreachable]:
+        """Send what was put; what this leads to: engines that could not be reached.
+
+        Engines first, since they may be idle.  The hub hears of everything in the order in
+        which it was decided, and before a client can ask it about its answer.
+        """
+        unreachable = []
+        to_hub: list[Frames] = []
+        for item in self._to_hub:
+            if isinstance(item, AssignTask):
+                if self._send_task(item):
+                    to_hub.append(self._wire.task_destination(item, self._ident))
+                else:
+                    unreachable.append(EngineUnreachable(item.engine, item.msg_id))
+            else:
+                to_hub.append(item)
+        self._send_all(self._hub, to_hub)
+        self._send_all(self._clients, self._to_clients)
+        self._to_hub, self._to_clients = [], []
+        return unreachable
+
+    def _assign_task(self, action: AssignTask) -> None:
+        self._to_hub.append(action)
+
+    def _send_task(self, action: AssignTask) -> bool:
+        """Send a task to its engine; whether it can be reached."""
         frames = action.message
         if action.again:
             frames = self._wire.again(frames, action.again)
         try:
-            send(self._engines, action.engine, *frames)
+            send(self._engines, [action.engine, *frames])
         except zmq.ZMQError as error:
-            if error.errno != zmq.EHOSTUNREACH:
-                raise
-            self._log.debug("engine %r has no connection for %s", action.engine, action.msg_id)
-            return EngineUnreachable(action.engine, action.msg_id)
-        send(self._hub, *self._wire.task_destination(action.msg_id, action.engine, self._ident))
-        return None
+            self._log.debug("task %r cannot be sent to %r: %s", action.msg_id, action.engine, error)
+            return False
+        return True
 
     def _relay_reply(self, action: RelayReply) -> None:
-        client, engine = action.message[0], action.reply[0]
-        frames = [client, engine, *action.reply[2:]]
-        send(self._clients, *frames)
-        self.tell_hub(b"outtask", frames)
+        frames = [action.message[0], action.reply[0], *action.reply[2:]]
+        self._to_clients.append(frames)
+        self._to_hub.append([b"outtask", *frames])
 
     def _fail_task(self, action: FailTask) -> None:
         self._log.debug("task %r fails with %s", action.msg_id, action.reason.value)
@@ -85,7 +113,14 @@ class Outbox:
             self._log.warning("task::refused a message of client %r: %s", action.message[0], text)
         else:
             self.tell_hub(b"outtask", frames)
-        send(self._clients, *frames)
+        self._to_clients.append(frames)
 
     def _warn(self, action: Warn) -> None:
         self._log.warning("task::%s", printable(action.text))
+
+    def _send_all(self, socket: Any, messages: list[Frames]) -> None:
+        for frames in messages:
+            try:
+                send(socket, frames)
+            except zmq.ZMQError:  # the others have still to be sent
+                self._log.exception("task::a message cannot be sent")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -38,7 +37,7 @@ from .removed import without_removed_methods
 from .transport import is_readable, receive
 from .wire import Frames, Wire
 
-BATCH = 100
+BATCH, NOTIFICATIONS = 50, 1000
 """How many messages of a socket one turn of the loop takes, so that it serves all of them."""
 
 
@@ -136,19 +135,15 @@ class RichTaskScheduler(TaskScheduler):
         self._wire = Wire(self.session)
         # a trait costs more to read than a small message to send
         clients, engines = self.client_stream.socket, self.engine_stream.socket
-        self._hub = self.notifier_stream.socket
+        self._clients, self._engines, self._hub = clients, engines, self.notifier_stream.socket
         self._outbox = Outbox(
             self._wire, clients, engines, self.mon_stream.socket, self.ident, self.log
         )
-        self._handlers: dict[Any, Callable[[Frames], None]] = {
-            self._hub: self.dispatch_notification,
-            engines: self.dispatch_result,
-            clients: self.dispatch_submission,
-        }
-        for socket in self._handlers:
+        self._sources = [self._hub, engines, clients]
+        for socket in self._sources:
             self.loop.remove_handler(socket)  # the stream's own
             self.loop.add_handler(socket, self._turn, self.loop.READ)
-        self.query_stream.on_recv(self.dispatch_query_reply, copy=False)
+        self.query_stream.on_recv(self.dispatch_query_reply)
         self.session.send(self.query_stream, "connection_request", {})
         self.log.info(
             "ipp_richsched %s: %s started [%s]",
@@ -186,16 +181,15 @@ class RichTaskScheduler(TaskScheduler):
 
     def stop_receiving(self) -> None:
         """Stop accepting tasks; they stay in the queue of the socket."""
-        socket = self.client_stream.socket
-        if self._handlers.pop(socket, None) is not None:
-            self.loop.remove_handler(socket)
+        if self._clients in self._sources:
+            self._sources.remove(self._clients)
+            self.loop.remove_handler(self._clients)
 
     def resume_receiving(self) -> None:
         """Accept tasks again."""
-        socket = self.client_stream.socket
-        if socket not in self._handlers:
-            self._handlers[socket] = self.dispatch_submission
-            self.loop.add_handler(socket, self._turn, self.loop.READ)
+        if self._clients not in self._sources:
+            self._sources.append(self._clients)
+            self.loop.add_handler(self._clients, self._turn, self.loop.READ)
             self._schedule_turn()
 
     # -- from the sockets --------------------------------------------------------------
@@ -207,23 +201,43 @@ class RichTaskScheduler(TaskScheduler):
         them, sends included: so each is asked for what is left before the turn ends.
         """
         self._turn_is_due = False
-        for socket, handle in list(self._handlers.items()):
-            for _ in range(BATCH):
-                try:
-                    message = receive(socket)
-                except zmq.Again:
-                    break
-                self._guarded(handle, message)
+        # taken first and handled last: an engine that a client knows of is known here first
+        submissions = self._take(self._clients) if self._clients in self._sources else []
+        self._dispatch(self.dispatch_notification, self._take(self._hub, NOTIFICATIONS), "hub")
+        self._dispatch(self.dispatch_result, self._take(self._engines), "engine")
+        self._dispatch(self.dispatch_submission, submissions, "client")
+        while unreachable := self._outbox.flush():
+            for failure in unreachable:
+                self._feed(failure)
         self._set_alarm()
-        if any(map(is_readable, self._handlers)):
+        if any(map(is_readable, self._sources)):
             self._schedule_turn()
 
-    def _guarded(self, handle: Callable[..., None], *args: Any) -> None:
-        """Carry on after an error of our own, which must not keep the rest from being served."""
+    def _take(self, socket: zmq.Socket, limit: int = BATCH) -> list[Frames]:
+        """The messages that have come, up to a limit."""
+        messages: list[Frames] = []
         try:
-            handle(*args)
-        except Exception:
-            self.log.exception("task::internal error; please report it")
+            while len(messages) < limit:
+                messages.append(receive(socket))
+        except zmq.Again:
+            pass
+        return messages
+
+    def _dispatch(
+        self, handle: Callable[[Frames], None], messages: list[Frames], peer: str
+    ) -> None:
+        """Handle each message; no error in one may keep the others from being served."""
+        for message in messages:
+            try:
+                handle(message)
+            except NamelessTaskError as error:
+                self._outbox.refuse(message, str(error))
+            except MessageError as error:
+                sender = "the hub" if peer == "hub" else f"{peer} {message[0]!r}"
+                text = printable(str(error))
+                self.log.error("task::dropped a message of %s: %s", sender, text)
+            except Exception:
+                self.log.exception("task::internal error; please report it")
 
     def _schedule_turn(self) -> None:
         if not self._turn_is_due:
@@ -232,11 +246,7 @@ class RichTaskScheduler(TaskScheduler):
 
     def dispatch_submission(self, raw_msg: Frames) -> None:
         """Take in a task from a client."""
-        # an engine that the client knows of is known here first
-        self._drain_notifications()
-        event = self._read(self._wire.read_submission, raw_msg, "client")
-        if event is None:
-            return
+        event = self._wire.read_submission(raw_msg)
         if not self._core.knows(event.msg_id):
             if type(event) is TaskSubmitted:  # what is refused is no task for the hub
                 self._outbox.tell_hub(b"intask", raw_msg)
@@ -256,19 +266,21 @@ class RichTaskScheduler(TaskScheduler):
 
     def dispatch_result(self, raw_msg: Frames) -> None:
         """Take in a reply from an engine."""
-        self._feed(self._read(self._wire.read_reply, raw_msg, "engine"))
+        self._feed(self._wire.read_reply(raw_msg))
 
     def dispatch_notification(self, msg: Frames) -> None:
         """Take in what the hub says of its engines."""
-        self._feed(self._read(self._wire.read_notification, msg))
+        event = self._wire.read_notification(msg)
+        if event is not None:
+            self._feed(event)
 
     def dispatch_query_reply(self, msg: Frames) -> None:
         """Take in the engines that were there before."""
-        self._guarded(self._take_in_engines, msg)
+        self._dispatch(self._take_in_engines, [msg], "hub")
         self._turn()
 
     def _take_in_engines(self, msg: Frames) -> None:
-        engines, problem = self._read(self._wire.read_engines, msg) or ([], "")
+        engines, problem = self._wire.read_engines(msg)
         if problem:
             self.log.error("task::in a message of the hub: %s", printable(problem))
         for event in engines:
@@ -283,36 +295,17 @@ class RichTaskScheduler(TaskScheduler):
         self._feed(EngineUnregistered(uid))
         self._schedule_turn()
 
-    def _drain_notifications(self) -> None:
-        while is_readable(self._hub):
-            self._guarded(self.dispatch_notification, receive(self._hub))
-
-    def _read(self, read: Callable[[Frames], Any], frames: Frames, peer: str = "") -> Any:
-        """What a message of a client, an engine or the hub says; None if it says nothing."""
-        try:
-            return read(frames)
-        except NamelessTaskError as error:
-            self._outbox.refuse(frames, str(error))
-        except MessageError as error:
-            sender = f"{peer} {frames[0]!r}" if peer else "the hub"
-            self.log.error("task::dropped a message of %s: %s", sender, printable(str(error)))
-        return None
-
     # -- to the core and back ----------------------------------------------------------
 
-    def _feed(self, event: Event | None) -> None:
-        """Hand an event to the core and carry out what it decides."""
-        events = deque([event] if event is not None else [])
-        while events:
-            try:
-                actions = self._core.handle(events.popleft(), now=time.monotonic())
-            except CoreError as error:
-                self.log.exception("task::internal error; please report it")
-                actions = error.actions
-            for action in actions:
-                answer = self._outbox.carry_out(action)
-                if answer is not None:
-                    events.append(answer)
+    def _feed(self, event: Event) -> None:
+        """Hand an event to the core; what it decides is carried out when the turn ends."""
+        try:
+            actions = self._core.handle(event, now=time.monotonic())
+        except CoreError as error:
+            self.log.exception("task::internal error; please report it")
+            actions = error.actions
+        for action in actions:
+            self._outbox.put(action)
 
     def _set_alarm(self) -> None:
         """Have the core's next deadline, and only that, wake the loop."""
@@ -331,5 +324,5 @@ class RichTaskScheduler(TaskScheduler):
         self._alarm = self._alarm_time = None
         # what has arrived counts before what has come too late
         self._turn()
-        self._guarded(self._feed, TimePassed())
+        self._feed(TimePassed())
         self._turn()

@@ -7,6 +7,7 @@ parts are copied and large ones are not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import zmq
@@ -35,27 +36,23 @@ def receive(socket: zmq.Socket) -> list[Part]:
     zmq.Again
         If there is none.
     """
-    frame = _receive(socket, _NOBLOCK, False)
-    parts: list[Part] = [frame.bytes if len(frame) < LARGE else frame]
-    while frame.more:
+    parts: list[Part] = []
+    more = True
+    while more:
         frame = _receive(socket, _NOBLOCK, False)
         parts.append(frame.bytes if len(frame) < LARGE else frame)
+        more = frame.more
     return parts
 
 
-def send(socket: zmq.Socket, *parts: Part) -> None:
+def send(socket: zmq.Socket, parts: Sequence[Part]) -> None:
     """Send a message; what a ROUTER socket cannot route raises `zmq.ZMQError` at once."""
-    *heads, last = parts
-    for part in heads:
+    last = len(parts) - 1
+    for part in parts[:last]:
         _send(socket, part, _SNDMORE)
-    _send(socket, last, 0)
+    _send(socket, parts[last], 0)
 
 
 def is_readable(socket: zmq.Socket) -> bool:
     """Whether a message is there to be received."""
     return bool(int(_get(socket, _EVENTS)) & _POLLIN)
-
-
-def blob(part: Part) -> bytes:
-    """The bytes of a part."""
-    return part if isinstance(part, bytes) else bytes(part.bytes)

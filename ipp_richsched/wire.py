@@ -11,9 +11,9 @@ the core, which answers the client.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hmac import compare_digest
-from typing import Any, NamedTuple
+from typing import Any
 
 from ipyparallel import util
 from jupyter_client.session import DELIM, Session, protocol_version
@@ -30,7 +30,7 @@ from .checks import (
     status_of,
     submission,
 )
-from .core.actions import FailTask
+from .core.actions import AssignTask, FailTask
 from .core.events import (
     EngineRegistered,
     EngineUnregistered,
@@ -38,25 +38,18 @@ from .core.events import (
     TaskReplied,
     TaskSubmitted,
 )
-from .signing import DestinationPacker, Signer
-from .transport import Part, blob
+from .signing import DestinationPacker, Signer, fast_unpack
+from .transport import Part
 
 Frames = Sequence[Part]
 _PARTS = 5  # signature, header, parent header, metadata, content
+HEADER, PARENT, METADATA, CONTENT = range(4)  # among those that are signed
 
 _NOTIFICATIONS = {
     "registration_notification": EngineRegistered,
     "unregistration_notification": EngineUnregistered,
     "shutdown_notification": None,  # it is for clients
 }
-
-
-class _Parts(NamedTuple):
-    idents: list[bytes]
-    header: bytes
-    parent: bytes
-    metadata: bytes
-    content: bytes
 
 
 class Wire:
@@ -72,9 +65,10 @@ class Wire:
         self._signer = Signer(session)
         self._destination = DestinationPacker(session)
         self._pack = session.pack
-        self._load = session.unpack
+        self._load = fast_unpack(session)
         self._nothing = session.pack({})
         self._just_ok = session.pack({"status": "ok"})
+        self._common: dict[Part, Part] = {DELIM: DELIM, self._nothing: self._nothing}
 
     # -- from the wire -----------------------------------------------------------------
 
@@ -90,36 +84,40 @@ class Wire:
             readable header.
         """
         parts = self._open_from_peer(frames)
-        header = self._unpack(parts.header, "header")
+        header = self._unpack(parts[HEADER], "header")
         msg_id = header.get("msg_id")
         if not is_text(msg_id):
             raise NamelessTaskError(f"a task's 'msg_id' is {msg_id!r}, not a string")
         try:
             check_msg_type(header)
-            metadata = self._unpack(parts.metadata, "metadata")
+            metadata = self._unpack(parts[METADATA], "metadata")
             self._check_for_engines(parts, header, metadata)
-            return submission(msg_id, frames, metadata)
+            return submission(msg_id, self._share_common_parts(frames), metadata)
         except (MessageError, TypeError, ValueError, RecursionError) as error:
             return TaskRejected(msg_id, str(error), frames)
 
+    def _share_common_parts(self, frames: Frames) -> Frames:
+        """A task's message as it is kept: what all of a client's have in common is kept once."""
+        common = self._common
+        common.setdefault(frames[0], frames[0])
+        usual = frames[: _PARTS + 2]
+        return (*[common.get(part, part) for part in usual], *frames[_PARTS + 2 :])
+
     def _check_for_engines(
-        self, parts: _Parts, header: dict[str, Any], metadata: dict[str, Any]
+        self, parts: Sequence[bytes], header: dict[str, Any], metadata: dict[str, Any]
     ) -> None:
         """Refuse what an engine cannot read, or not send back: it would never answer."""
-        for name, packed, value in (
-            ("header", parts.header, header),
-            ("metadata", parts.metadata, metadata),
-        ):
-            if b"\\u" in packed:  # it may hold half a character
-                self._check_packable(value, name)
+        if b"\\u" in parts[HEADER]:  # it may hold half a character
+            self._check_packable(header, "header")
+        if b"\\u" in parts[METADATA]:
+            self._check_packable(metadata, "metadata")
         if (
-            parts.parent == self._nothing
-            and parts.content == self._nothing
+            parts[PARENT] == self._nothing == parts[CONTENT]
             and header.get("version") == protocol_version
         ):
             return  # as in an ordinary task
-        parent = self._unpack(parts.parent, "parent header")
-        content = self._unpack(parts.content, "content")
+        parent = self._unpack(parts[PARENT], "parent header")
+        content = self._unpack(parts[CONTENT], "content")
         check_request(
             {"header": header, "parent_header": parent, "metadata": metadata, "content": content}
         )
@@ -135,38 +133,35 @@ class Wire:
     def read_reply(self, frames: Frames) -> TaskReplied:
         """Read what an engine sent; raises MessageError if it answers no task."""
         parts = self._open_from_peer(frames)
-        msg_id = self._unpack(parts.parent, "parent header").get("msg_id")
+        msg_id = self._unpack(parts[PARENT], "parent header").get("msg_id")
         if not isinstance(msg_id, str):
             raise MessageError(f"its parent header's 'msg_id' is {msg_id!r}, not a string")
         status, met, problem = None, True, None
         try:
-            metadata = self._unpack(parts.metadata, "metadata")
+            metadata = self._unpack(parts[METADATA], "metadata")
             met = metadata.get("dependencies_met", True) is not False
             if met:
-                status = self._status(parts, metadata)
+                if frames[1] == DELIM:
+                    raise MessageError("it names no client")
+                status = status_of(metadata)
+                if parts[CONTENT] != self._just_ok:
+                    check_outcome(self._unpack(parts[CONTENT], "content"))
         except MessageError as error:
-            problem = str(error)
-        return TaskReplied(parts.idents[0], msg_id, status, met, frames, problem)
-
-    def _status(self, parts: _Parts, metadata: Mapping[str, Any]) -> str:
-        """How an attempt ended; raises MessageError if the client could not make it out."""
-        if len(parts.idents) < 2:
-            raise MessageError("it names no client")
-        status = status_of(metadata)
-        if parts.content != self._just_ok:
-            check_outcome(self._unpack(parts.content, "content"))
-        return status
+            status, problem = None, str(error)
+        engine = frames[0]
+        assert isinstance(engine, bytes)  # an identity is never as long as a frame that is not
+        return TaskReplied(engine, msg_id, status, met, frames, problem)
 
     def read_notification(self, frames: Frames) -> EngineRegistered | EngineUnregistered | None:
         """Read what the hub published; None where it is of no concern."""
         parts = self._open(frames)
-        kind = self._unpack(parts.header, "header").get("msg_type")
+        kind = self._unpack(parts[HEADER], "header").get("msg_type")
         if not isinstance(kind, str) or kind not in _NOTIFICATIONS:
             raise MessageError(f"its 'msg_type' is {kind!r}, which is unknown")
         event = _NOTIFICATIONS[kind]
         if event is None:
             return None
-        uuid = self._unpack(parts.content, "content").get("uuid")
+        uuid = self._unpack(parts[CONTENT], "content").get("uuid")
         if not (uuid and is_text(uuid)):
             raise MessageError(f"its 'uuid' is {uuid!r}, not an engine's identity")
         return event(uuid.encode("utf8"))
@@ -181,7 +176,7 @@ class Wire:
         str
             What is wrong with others, or nothing.
         """
-        engines = self._unpack(self._open(frames).content, "content").get("engines", {})
+        engines = self._unpack(self._open(frames)[CONTENT], "content").get("engines", {})
         if not isinstance(engines, dict):
             raise MessageError(f"its 'engines' is {engines!r}, not an object")
         good = [uuid for uuid in engines.values() if uuid and is_text(uuid)]
@@ -190,31 +185,24 @@ class Wire:
             problem = f"its 'engines' is {engines!r}, and not all are engines' identities"
         return [EngineRegistered(uuid.encode("utf8")) for uuid in good], problem
 
-    def _open_from_peer(self, frames: Frames) -> _Parts:
+    def _open_from_peer(self, frames: Frames) -> list[bytes]:
         """As `_open`, for a socket that puts the sender's identity before each message."""
-        parts = self._open(frames)
-        if not parts.idents:
+        if frames[0] == DELIM:
             raise MessageError("its sender calls itself like the delimiter")
-        return parts
+        return self._open(frames)
 
-    def _open(self, frames: Frames) -> _Parts:
-        """Take a message apart and check its signature."""
-        blobs = [blob(part) for part in frames[: _PARTS + 1]]
-        try:
-            start = blobs.index(DELIM) + 1
-        except ValueError:
-            # more identities than usual
-            blobs = [blob(part) for part in frames]
-            if DELIM not in blobs:
-                raise MessageError("it has no delimiter") from None
-            start = blobs.index(DELIM) + 1
-        blobs += [blob(part) for part in frames[len(blobs) : start + _PARTS]]
-        if len(blobs) < start + _PARTS:
-            raise MessageError(f"it lacks {start + _PARTS - len(blobs)} of its {_PARTS} parts")
-        signature, *parts = blobs[start : start + _PARTS]
+    def _open(self, frames: Frames) -> list[bytes]:
+        """The parts of a message from its header to its content, signed as they should be."""
+        if DELIM not in frames:
+            raise MessageError("it has no delimiter")
+        start = frames.index(DELIM) + 1
+        if len(frames) < start + _PARTS:
+            raise MessageError(f"it lacks {start + _PARTS - len(frames)} of its {_PARTS} parts")
+        blobs = frames[start : start + _PARTS]
+        signature, *parts = [blob if isinstance(blob, bytes) else blob.bytes for blob in blobs]
         if self._signer.signs and not compare_digest(self._signer.sign(parts), signature):
             raise MessageError("its signature is wrong")
-        return _Parts(blobs[: start - 1], *parts)
+        return parts
 
     def _unpack(self, blob: bytes, part: str) -> dict[str, Any]:
         try:
@@ -231,8 +219,8 @@ class Wire:
 
     def error_reply(self, action: FailTask) -> list[bytes]:
         """Make the reply to a client whose task the scheduler fails."""
-        parts = self._open(action.message)
-        client = parts.idents
+        header = self._open(action.message)[HEADER]
+        client = action.message[: action.message.index(DELIM)]
         metadata = {}
         if action.engine is not None:
             engine = action.engine.decode("utf8", "replace")
@@ -249,7 +237,7 @@ class Wire:
         message = self._session.msg("apply_reply", content, metadata=metadata)
         packed = {name: self._pack(message[name]) for name in ("header", "metadata", "content")}
         # the client's header as it came: it may hold what cannot be packed again
-        signed = [packed["header"], parts.header, packed["metadata"], packed["content"]]
+        signed = [packed["header"], header, packed["metadata"], packed["content"]]
         return [*client, DELIM, self._signer.sign(signed), *signed]
 
     def again(self, frames: Frames, attempt: int) -> Frames:
@@ -258,13 +246,12 @@ class Wire:
         The number of the attempt stands in the place of its parent header: a request has no
         parent, and any other part might not be packed again as it was.
         """
-        parts = self._open(frames)
-        parent = self._pack({"attempt": attempt})
-        signed = [parts.header, parent, parts.metadata, parts.content]
-        buffers = frames[len(parts.idents) + 1 + _PARTS :]
-        return [*parts.idents, DELIM, self._signer.sign(signed), *signed, *buffers]
+        header, _, metadata, content = self._open(frames)
+        signed = [header, self._pack({"attempt": attempt}), metadata, content]
+        start = frames.index(DELIM) + 1
+        return [*frames[:start], self._signer.sign(signed), *signed, *frames[start + _PARTS :]]
 
-    def task_destination(self, msg_id: str, engine: bytes, ident: bytes) -> list[bytes]:
+    def task_destination(self, action: AssignTask, ident: bytes) -> list[bytes]:
         """Make the message that tells the hub where a task went."""
-        parts = self._destination.pack(msg_id, engine)
+        parts = self._destination.pack(action.msg_id, action.engine)
         return [b"tracktask", ident, DELIM, self._signer.sign(parts), *parts]

@@ -55,15 +55,15 @@ def test_an_engine_that_failed_a_task_may_retry_it_when_it_is_back() -> None:
 
 
 class Faulty(RichTaskScheduler):
-    """Spoils what it should carry out."""
+    """Spoils what it should do."""
 
     def start(self) -> None:
         super().start()
-        self.carry_out = self._outbox.carry_out
-        self._outbox.carry_out = self.spoil  # type: ignore[method-assign]
+        self.put = self._outbox.put
+        self._outbox.put = self.spoil  # type: ignore[method-assign]
 
     def spoil(self, action: Action) -> Any:
-        return self.carry_out(action)
+        return self.put(action)
 
 
 class AnswersTwice(Faulty):

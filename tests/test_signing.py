@@ -29,7 +29,7 @@ def test_without_a_key_nothing_is_signed() -> None:
 @pytest.mark.parametrize("packer", ["json", "pickle"])
 @pytest.mark.parametrize("msg_id", ["abc_1", 'with "quotes" and \\', "100 %s ü"])
 def test_it_packs_what_a_session_unpacks(packer: str, msg_id: str) -> None:
-    session = Session(key=b"a key", packer=packer, unpacker=packer, session="100 %s")
+    session = Session(key=b"a key", packer=packer, unpacker=packer, session="DATE %s")
     packed = DestinationPacker(session)
     signer = Signer(session)
     ids = set()
@@ -40,7 +40,7 @@ def test_it_packs_what_a_session_unpacks(packer: str, msg_id: str) -> None:
         )
         assert message["content"] == {"msg_id": msg_id, "engine_id": "engine"}
         assert message["msg_type"] == "task_destination"
-        assert message["header"]["session"] == "100 %s"
+        assert message["header"]["session"] == "DATE %s"
         assert str(message["header"]["date"]).endswith(("Z", "+00:00"))
         ids.add(message["msg_id"])
     assert len(ids) == 3

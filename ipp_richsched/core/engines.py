@@ -175,7 +175,9 @@ class EnginePool:
         self._reindex(engine)
 
     def _reindex(self, engine: Engine) -> None:
-        if self.has(engine) and self.has_room(engine):
+        # as `has` and `has_room`, which are two calls for each of the commonest operations
+        full = engine.paused or (self.hwm and engine.load >= self.hwm)
+        if not full and self.engines.get(engine.ident) is engine:
             self._index.update(engine)
         else:
             self._index.discard(engine)

@@ -24,7 +24,10 @@ class EngineUnregistered:
 
 @dataclass(slots=True)
 class EngineUnreachable:
-    """An `AssignTask` could not be carried out: the engine has no connection (yet, or any more)."""
+    """An `AssignTask` could not be carried out: the engine has no connection (yet, or any more).
+
+    It may come after other events; the task may have left the engine in the meantime.
+    """
 
     engine: bytes
     msg_id: str

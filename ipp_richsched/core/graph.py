@@ -8,7 +8,6 @@ that task waits for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from .history import History, Outcome
@@ -76,16 +75,15 @@ class DependencyGraph:
             else:
                 count_follow(task, outcome)
 
-    def pop(self, msg_id: str, outcome: Outcome, first: str) -> Iterator[News]:
+    def pop(self, msg_id: str, outcome: Outcome, first: str) -> list[News]:
         """Take out a finished task: what its dependents have to be told.
 
         Some may have finished in the meantime: a task that stops waiting stays in the lists
         of what it waited for, since to look for it there would cost O(dependents).
         """
-        for task in self._after.pop(msg_id, ()):
-            yield News(task, outcome, False, first)
-        for task in self._follow.pop(msg_id, ()):
-            yield News(task, outcome, True, first)
+        news = [News(task, outcome, False, first) for task in self._after.pop(msg_id, ())]
+        news += [News(task, outcome, True, first) for task in self._follow.pop(msg_id, ())]
+        return news
 
     def watch(self, task: Task, engines: tuple[bytes, ...]) -> None:
         """Have `watchers` name the waiting `task` when one of `engines` comes or dies."""

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import NamedTuple
+
+ROW = 64
+"""How many numbers in a row share an array."""
+
+_LONGEST = 15  # digits of a number; longer ones are no message's
 
 
 class Outcome(NamedTuple):
@@ -13,20 +19,57 @@ class Outcome(NamedTuple):
 
 
 class History:
-    """The outcome of every finished task, by msg_id; each operation is O(1)."""
+    """The outcome of every finished task, by msg_id; each operation is O(1).
+
+    A session numbers its messages, ``<session>_<process>_<number>``.  So the outcomes of its
+    tasks stand in arrays, four bytes each, and no msg_id is kept; one of another form is
+    kept whole.
+    """
 
     def __init__(self) -> None:
-        self._outcomes: dict[str, Outcome] = {}
-        self._shared: dict[Outcome, Outcome] = {}  # one object for equal outcomes
+        self._series: dict[str, dict[int, array[int]]] = {}  # rows, by what precedes the number
+        self._others: dict[str, int] = {}
+        # equal outcomes have one code; the code 0 stands for none
+        self._outcomes: list[Outcome | None] = [None]
+        self._codes: dict[Outcome, int] = {}
+        self._size = 0
 
     def __len__(self) -> int:
-        return len(self._outcomes)
+        return self._size
 
     def __contains__(self, msg_id: str) -> bool:
-        return msg_id in self._outcomes
+        return self.get(msg_id) is not None
 
     def get(self, msg_id: str) -> Outcome | None:
-        return self._outcomes.get(msg_id)
+        prefix, number = _split(msg_id)
+        if number < 0:
+            return self._outcomes[self._others.get(msg_id, 0)]
+        row = self._series[prefix].get(number // ROW) if prefix in self._series else None
+        return self._outcomes[row[number % ROW]] if row is not None else None
 
     def record(self, msg_id: str, outcome: Outcome) -> None:
-        self._outcomes[msg_id] = self._shared.setdefault(outcome, outcome)
+        """Keep the outcome of a task that has none yet."""
+        code = self._codes.get(outcome)
+        if code is None:
+            code = self._codes[outcome] = len(self._outcomes)
+            self._outcomes.append(outcome)
+        self._size += 1
+        prefix, number = _split(msg_id)
+        if number < 0:
+            self._others[msg_id] = code
+            return
+        rows = self._series.setdefault(prefix, {})
+        row = rows.get(number // ROW)
+        if row is None:
+            row = rows[number // ROW] = array("I", bytes(ROW * 4))
+        row[number % ROW] = code
+
+
+def _split(msg_id: str) -> tuple[str, int]:
+    """What precedes the number at the end of a msg_id, and the number; -1 where there is none."""
+    prefix, line, digits = msg_id.rpartition("_")
+    if line and digits.isdecimal() and digits.isascii() and len(digits) <= _LONGEST:
+        number = int(digits)
+        if digits[0] != "0" or digits == "0":  # so that no two msg_ids have the same parts
+            return prefix, number
+    return "", -1

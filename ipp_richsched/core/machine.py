@@ -83,6 +83,7 @@ class SchedulerCore:
         )
         self.queue = self.placement.queue
         self._story = Story()
+        self._note = self._story.note
         self._submitted = 0
         self._now = 0.0
         self._actions: list[Action] = []
@@ -174,7 +175,7 @@ class SchedulerCore:
     def _engine_unreachable(self, event: EngineUnreachable) -> None:
         task = self.tasks.get(event.msg_id)
         if task is None or task.engine is None or task.engine.ident != event.engine:
-            raise RuntimeError(f"task {event.msg_id} is not assigned to {event.engine!r}")
+            return  # before it could be sent, a repeated reply to an earlier attempt ended it
         engine = task.engine
         if not engine.paused:
             last, engine.pause = engine.pause, min(engine.pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
@@ -190,6 +191,9 @@ class SchedulerCore:
         if task is None:
             return
         self._start_timeout(task)
+        if not (task.after.ids or task.follow.ids):
+            self._queue(task)
+            return
         for kind, dependency in (("after", task.after), ("follow", task.follow)):
             for dep_id in dependency.ids:
                 if dep_id == task.msg_id or not self.knows(dep_id):
@@ -268,7 +272,7 @@ class SchedulerCore:
             event.timeout,
             event.retries,
         )
-        self._story.note(self._now, task.msg_id, "submitted")
+        self._note((self._now, task.msg_id, "submitted", ""))
         return task
 
     def knows(self, msg_id: str) -> bool:
@@ -286,13 +290,17 @@ class SchedulerCore:
             self.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.follow(task, self._first))
         elif after is Status.MET and follow is Status.MET:
             self.graph.unwatch(task)
-            task.move(TaskState.READY)
-            self._story.note(self._now, task.msg_id, "ready")
-            self.unplaced.append(task)
+            self._queue(task)
         elif self.prospects.hopeless(task):
             self.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.targets(task))
         else:
             self.graph.watch(task, self.prospects.decisive_engines(task))
+
+    def _queue(self, task: Task) -> None:
+        """All that a task waited for is there, but an engine."""
+        task.move(TaskState.READY)
+        self._note((self._now, task.msg_id, "ready", ""))
+        self.unplaced.append(task)
 
     def assign(self, task: Task, engine: Engine) -> None:
         task.move(TaskState.ASSIGNED)
@@ -301,7 +309,7 @@ class SchedulerCore:
         engine.assigned[task.msg_id] = task
         self.pool.assign(engine)
         task.attempts += 1
-        self._story.note(self._now, task.msg_id, "assigned to", engine.ident)
+        self._note((self._now, task.msg_id, "assigned to", engine.ident))
         again = task.attempts if engine.ident in task.had_by else 0
         self._actions.append(AssignTask(task.msg_id, engine.ident, task.message, again))
 
@@ -325,7 +333,7 @@ class SchedulerCore:
     def _make_ready(self, task: Task, expires: float | None = None) -> None:
         """Have a task wait for an engine; its timeout starts anew unless `expires` is given."""
         task.move(TaskState.READY)
-        self._story.note(self._now, task.msg_id, "ready again, retries left:", task.retries)
+        self._note((self._now, task.msg_id, "ready again, retries left:", task.retries))
         self._start_timeout(task, expires)
         self.unplaced.append(task)
 
@@ -367,9 +375,10 @@ class SchedulerCore:
         task.move(state)
         self._stop_timers(task)
         del self.tasks[task.msg_id]
-        outcome = Outcome(state is TaskState.SUCCEEDED, engine)
+        succeeded = state is TaskState.SUCCEEDED
+        outcome = Outcome(succeeded, engine)
         self.history.record(task.msg_id, outcome)
-        self._story.note(self._now, task.msg_id, state.name.lower(), engine or "")
+        self._note((self._now, task.msg_id, "succeeded" if succeeded else "failed", engine or ""))
         self._news.extend(self.graph.pop(task.msg_id, outcome, self._first or task.msg_id))
 
     # -- carrying an event through -----------------------------------------------------
@@ -388,10 +397,9 @@ class SchedulerCore:
             if self.unplaced or self._roomy:
                 ready, self.unplaced = self.unplaced, []
                 roomy, self._roomy = self._roomy, []
-                left = self.placement.match(ready, roomy, self._now, places)
-                self._roomy += left.roomy
-                places = left.budget
-            if min(budget, places) <= 0 or not (self._news or self._reviews):
+                left, places = self.placement.match(ready, roomy, self._now, places)
+                self._roomy += left
+            if not (self._news or self._reviews) or min(budget, places) <= 0:
                 return
 
     def _review(self, task: Task) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from .actions import Reason
 from .deadlines import Deadlines, Kind
@@ -33,13 +33,6 @@ class Lifecycle(Protocol):
     def fail(self, task: Task, reason: Reason, text: str) -> None: ...
 
     def warn(self, text: str) -> None: ...
-
-
-class Left(NamedTuple):
-    """What `Placement.match` left undone, and what it left of its budget."""
-
-    roomy: list[Engine]
-    budget: int
 
 
 class Placement:
@@ -78,7 +71,9 @@ class Placement:
         """Whether a task that no engine may take waits without a deadline."""
         return self._stranded_timeout is None
 
-    def match(self, ready: list[Task], roomy: Iterable[Engine], now: float, budget: int) -> Left:
+    def match(
+        self, ready: list[Task], roomy: Iterable[Engine], now: float, budget: int
+    ) -> tuple[list[Engine], int]:
         """Place tasks that became ready, and queued ones on engines that gained room.
 
         Costs what `ReadyQueue.first` and the scheme's index cost, for each task assigned
@@ -94,24 +89,29 @@ class Placement:
 
         Returns
         -------
-        Left
-            What could not be done within the budget.
+        list of Engine
+            Those that still have room for queued tasks, where the budget did not suffice.
+        int
+            What is left of the budget.
         """
-        ready.sort()
-        roomy = [engine for engine in dict.fromkeys(roomy) if self._pool.has(engine)]
+        if len(ready) > 1:
+            ready.sort()
+        if roomy:
+            roomy = [engine for engine in dict.fromkeys(roomy) if self._pool.has(engine)]
         for task in ready:
             if task.state is not TaskState.READY:
                 continue  # it failed on the way
             places, excluded = self._prospects.places(task), task.excluded
-            able = [
-                engine
-                for engine in roomy
-                if (places is None or engine.ident in places) and engine.ident not in excluded
-            ]
-            budget = self._fill(able, budget, task.seq)
-            if budget <= 0:
-                # engines that still owe their room to earlier tasks
-                excluded |= {e.ident for e in able if self._offer(e, task.seq) is not None}
+            if roomy:
+                able = [
+                    engine
+                    for engine in roomy
+                    if (places is None or engine.ident in places) and engine.ident not in excluded
+                ]
+                budget = self._fill(able, budget, task.seq)
+                if budget <= 0:
+                    # engines that still owe their room to earlier tasks
+                    excluded |= {e.ident for e in able if self._offer(e, task.seq) is not None}
             chosen = self._choose(places, excluded)
             if chosen is not None:
                 self._lifecycle.assign(task, chosen)
@@ -119,10 +119,11 @@ class Placement:
             group = self.queue.add(task, places, task.excluded)
             if not self.queue.has_engine(group):
                 self._park(task, group, now)
-        budget = self._fill(roomy, budget)
-        if budget <= 0:
-            return Left([engine for engine in roomy if self._offer(engine) is not None], 0)
-        return Left([], budget)
+        if roomy:
+            budget = self._fill(roomy, budget)
+            if budget <= 0:
+                return [engine for engine in roomy if self._offer(engine) is not None], 0
+        return [], budget
 
     def engine_registered(self, engine: Engine) -> list[Task]:
         """Tasks to review because engines have come; O(groups), and O(tasks parked for one)."""

@@ -148,6 +148,8 @@ class ReadyQueue:
         """Whether any registered engine may take the tasks of `group`; O(excluded)."""
         if group.targets is not None:
             return group.engines > 0
+        if not group.excluded:
+            return bool(self._engines)
         return len(self._engines) > sum(ident in self._engines for ident in group.excluded)
 
     def engine_registered(self, engine: Engine) -> None:

@@ -10,16 +10,22 @@ from .events import Event
 LINES = 20_000
 """How many happenings are remembered, of all tasks together."""
 
+Line = tuple[float, str, str, object]
+"""When it was, the msg_id, what happened to the task, and what ends the sentence."""
+
 
 class Story:
-    """The latest happenings; `note` costs O(1), `of` O(`LINES`)."""
+    """The latest happenings; `note` costs O(1), `of` O(`LINES`).
+
+    Attributes
+    ----------
+    note : callable
+        Remembers a `Line`.
+    """
 
     def __init__(self) -> None:
-        self._lines: deque[tuple[float, str, str, object]] = deque(maxlen=LINES)
-
-    def note(self, now: float, msg_id: str, what: str, detail: object = "") -> None:
-        """Remember that `what`, which ends where `detail` begins, happened to a task."""
-        self._lines.append((now, msg_id, what, detail))
+        self._lines: deque[Line] = deque(maxlen=LINES)
+        self.note = self._lines.append
 
     def of(self, msg_id: str) -> list[str]:
         """The lines about one task, the oldest first, each with its time in seconds."""
