@@ -25,6 +25,9 @@ _ERROR = {"ename", "evalue", "traceback"}
 _NESTING = 200
 """How deep a part may be nested: a parser's own limit depends on the stack that it finds."""
 
+SHORT = 2 * _NESTING
+"""Bytes in which nothing can be nested too deep."""
+
 _SHOWN = 1000
 """How many characters of a text are shown."""
 
@@ -139,8 +142,8 @@ def is_text(value: object) -> TypeGuard[str]:
 
 
 def is_deep(packed: bytes, value: Any) -> bool:
-    """Whether what was unpacked is nested deeper than is allowed; cheap for what is short."""
-    if len(packed) <= 2 * _NESTING or packed.count(b"[") + packed.count(b"{") <= _NESTING:
+    """Whether what was unpacked is nested deeper than is allowed; never if it is `SHORT`."""
+    if packed.count(b"[") + packed.count(b"{") <= _NESTING:
         return False
     level = [value]
     for _ in range(_NESTING):

@@ -13,7 +13,7 @@ from typing import Any
 import zmq
 
 from .checks import printable
-from .core.actions import Action, AssignTask, FailTask, Reason, RelayReply, Warn
+from .core.actions import Action, AssignTask, FailTask, Reason, RefuseTask, RelayReply, Warn
 from .core.events import EngineUnreachable
 from .transport import send
 from .wire import Frames, Wire
@@ -46,6 +46,7 @@ class Outbox:
             AssignTask: self._assign_task,
             RelayReply: self._relay_reply,
             FailTask: self._fail_task,
+            RefuseTask: self._refuse_task,
             Warn: self._warn,
         }
         self._to_clients: list[Frames] = []
@@ -114,6 +115,14 @@ class Outbox:
         else:
             self.tell_hub(b"outtask", frames)
         self._to_clients.append(frames)
+
+    def _refuse_task(self, action: RefuseTask) -> None:
+        if action.first is None or action.first[0] != action.message[0]:
+            text = f"task {action.msg_id}: 'msg_id' is that of an earlier task, which alone counts"
+            self.refuse(action.message, text)
+        else:  # its client would take an error for the answer to the first
+            text = f"task {action.msg_id} was submitted again; only the first one counts"
+            self._warn(Warn(text))
 
     def _warn(self, action: Warn) -> None:
         self._log.warning("task::%s", printable(action.text))

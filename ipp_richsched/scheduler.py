@@ -20,6 +20,7 @@ from traitlets import Float, Integer, TraitError, Unicode, default, observe, val
 
 from . import __version__
 from .checks import MessageError, NamelessTaskError, printable
+from .core.actions import Action, RefuseTask
 from .core.engines import EnginePool
 from .core.events import (
     EngineRegistered,
@@ -34,11 +35,11 @@ from .core.story import CoreError
 from .hooked import HookedPool
 from .outbox import Outbox
 from .removed import without_removed_methods
-from .transport import is_readable, receive
+from .transport import readable, receive
 from .wire import Frames, Wire
 
-BATCH, NOTIFICATIONS = 50, 1000
-"""How many messages of a socket one turn of the loop takes, so that it serves all of them."""
+ROUNDS, BATCH, NOTIFICATIONS = 4, 50, 1000
+"""How often one turn of the loop serves the sockets, and how many messages it takes of each."""
 
 
 @without_removed_methods
@@ -201,17 +202,26 @@ class RichTaskScheduler(TaskScheduler):
         them, sends included: so each is asked for what is left before the turn ends.
         """
         self._turn_is_due = False
-        # taken first and handled last: an engine that a client knows of is known here first
-        submissions = self._take(self._clients) if self._clients in self._sources else []
-        self._dispatch(self.dispatch_notification, self._take(self._hub, NOTIFICATIONS), "hub")
-        self._dispatch(self.dispatch_result, self._take(self._engines), "engine")
-        self._dispatch(self.dispatch_submission, submissions, "client")
-        while unreachable := self._outbox.flush():
-            for failure in unreachable:
-                self._feed(failure)
-        self._set_alarm()
-        if any(map(is_readable, self._sources)):
+        self._flush()
+        for _ in range(ROUNDS):
+            sources = readable(self._sources)
+            if not sources:
+                break
+            self._serve(sources)
+        else:
             self._schedule_turn()
+        self._set_alarm()
+
+    def _serve(self, sources: list[zmq.Socket]) -> None:
+        """Take in what has come, and carry out what it leads to."""
+        # taken first and handled last: an engine that a client knows of is known here first
+        submissions = self._take(self._clients) if self._clients in sources else []
+        if self._hub in sources or (submissions and readable([self._hub])):
+            self._dispatch(self.dispatch_notification, self._take(self._hub, NOTIFICATIONS), "hub")
+        if self._engines in sources:
+            self._dispatch(self.dispatch_result, self._take(self._engines), "engine")
+        self._dispatch(self.dispatch_submission, submissions, "client")
+        self._flush()
 
     def _take(self, socket: zmq.Socket, limit: int = BATCH) -> list[Frames]:
         """The messages that have come, up to a limit."""
@@ -247,22 +257,11 @@ class RichTaskScheduler(TaskScheduler):
     def dispatch_submission(self, raw_msg: Frames) -> None:
         """Take in a task from a client."""
         event = self._wire.read_submission(raw_msg)
-        if not self._core.knows(event.msg_id):
-            if type(event) is TaskSubmitted:  # what is refused is no task for the hub
-                self._outbox.tell_hub(b"intask", raw_msg)
-        elif not self._is_under_way(event.msg_id, raw_msg):
-            text = f"task {event.msg_id}: 'msg_id' is that of an earlier task; only that one counts"
-            self._outbox.refuse(raw_msg, text)
-            return
-        self._feed(event)
-
-    def _is_under_way(self, msg_id: str, raw_msg: Frames) -> bool:
-        """Whether a client still waits for an answer to the task that it submits again.
-
-        It would take an answer to the second message for that to the first.
-        """
-        first = self._core.tasks.get(msg_id)
-        return first is not None and first.message[0] == raw_msg[0]
+        actions = self._decide(event)
+        refused = bool(actions) and isinstance(actions[0], RefuseTask)
+        if isinstance(event, TaskSubmitted) and not refused:  # or else it is no task for the hub
+            self._outbox.tell_hub(b"intask", raw_msg)
+        self._carry_out(actions)
 
     def dispatch_result(self, raw_msg: Frames) -> None:
         """Take in a reply from an engine."""
@@ -298,14 +297,25 @@ class RichTaskScheduler(TaskScheduler):
     # -- to the core and back ----------------------------------------------------------
 
     def _feed(self, event: Event) -> None:
-        """Hand an event to the core; what it decides is carried out when the turn ends."""
+        """Hand an event to the core; what it decides is sent when the turn ends."""
+        self._carry_out(self._decide(event))
+
+    def _decide(self, event: Event) -> list[Action]:
         try:
-            actions = self._core.handle(event, now=time.monotonic())
+            return self._core.handle(event, now=time.monotonic())
         except CoreError as error:
             self.log.exception("task::internal error; please report it")
-            actions = error.actions
+            return error.actions
+
+    def _carry_out(self, actions: list[Action]) -> None:
         for action in actions:
             self._outbox.put(action)
+
+    def _flush(self) -> None:
+        """Send what was decided."""
+        while unreachable := self._outbox.flush():
+            for event in unreachable:
+                self._feed(event)
 
     def _set_alarm(self) -> None:
         """Have the core's next deadline, and only that, wake the loop."""

@@ -21,10 +21,8 @@ LARGE = 16 * 1024
 
 _receive = _Backend.recv
 _send = _Backend.send
-_get = _Backend.get
 _NOBLOCK = int(zmq.NOBLOCK)
 _SNDMORE = int(zmq.SNDMORE)
-_EVENTS = int(zmq.EVENTS)
 _POLLIN = int(zmq.POLLIN)
 
 
@@ -53,6 +51,6 @@ def send(socket: zmq.Socket, parts: Sequence[Part]) -> None:
     _send(socket, parts[last], 0)
 
 
-def is_readable(socket: zmq.Socket) -> bool:
-    """Whether a message is there to be received."""
-    return bool(int(_get(socket, _EVENTS)) & _POLLIN)
+def readable(sockets: Sequence[zmq.Socket]) -> list[zmq.Socket]:
+    """Those of the sockets from which a message can be received."""
+    return [socket for socket, _ in zmq.zmq_poll([(socket, _POLLIN) for socket in sockets], 0)]

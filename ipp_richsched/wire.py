@@ -19,6 +19,7 @@ from ipyparallel import util
 from jupyter_client.session import DELIM, Session, protocol_version
 
 from .checks import (
+    SHORT,
     MessageError,
     NamelessTaskError,
     check_msg_type,
@@ -99,9 +100,17 @@ class Wire:
     def _share_common_parts(self, frames: Frames) -> Frames:
         """A task's message as it is kept: what all of a client's have in common is kept once."""
         common = self._common
-        common.setdefault(frames[0], frames[0])
-        usual = frames[: _PARTS + 2]
-        return (*[common.get(part, part) for part in usual], *frames[_PARTS + 2 :])
+        client, delimiter, signature, header, parent, metadata, content, *buffers = frames
+        return (
+            common.setdefault(client, client),
+            common.get(delimiter, delimiter),
+            signature,
+            header,
+            common.get(parent, parent),
+            metadata,
+            common.get(content, content),
+            *buffers,
+        )
 
     def _check_for_engines(
         self, parts: Sequence[bytes], header: dict[str, Any], metadata: dict[str, Any]
@@ -211,7 +220,7 @@ class Wire:
             raise MessageError(f"its {part} cannot be unpacked: {error}") from None
         if not isinstance(value, dict):
             raise MessageError(f"its {part} is a {type(value).__name__}, not an object")
-        if is_deep(blob, value):
+        if len(blob) > SHORT and is_deep(blob, value):
             raise MessageError(f"its {part} is nested too deep")
         return value
 

@@ -56,10 +56,22 @@ class FailTask:
 
 
 @dataclass(slots=True)
+class RefuseTask:
+    """Refuse a task under the msg_id of an earlier one, which alone counts.
+
+    `first` is what the shell needs to answer that one, None if it is finished.
+    """
+
+    msg_id: str
+    message: Any = field(repr=False)
+    first: Any = field(default=None, repr=False)
+
+
+@dataclass(slots=True)
 class Warn:
     """Put a line into the log for the operator."""
 
     text: str
 
 
-Action = AssignTask | RelayReply | FailTask | Warn
+Action = AssignTask | RelayReply | FailTask | RefuseTask | Warn

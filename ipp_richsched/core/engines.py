@@ -123,8 +123,8 @@ class EnginePool:
         if places is None and not excluded:
             return self._index.choose(self.random)
         engines = by_use(self._candidates(places, excluded))
-        if not engines:
-            return None
+        if len(engines) < 2:
+            return engines[0] if engines else None
         return engines[self.scheme.choose([engine.load for engine in engines], self.random)]
 
     def least_loaded(

@@ -8,7 +8,8 @@ that task waits for.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Container
+from typing import TypeAlias
 
 from .history import History, Outcome
 from .task import Task
@@ -32,20 +33,9 @@ def count_follow(task: Task, outcome: Outcome) -> None:
         task.follow_refused += 1
 
 
-class News(NamedTuple):
-    """What a task has to be told: one that it named has finished."""
-
-    task: Task
-    outcome: Outcome
-    follows: bool  # or else it comes after it
-    first: str  # the task with which a chain of failures began
-
-    def move_counter(self) -> None:
-        """Move the counter of the task that this concerns."""
-        if self.follows:
-            count_follow(self.task, self.outcome)
-        else:
-            count_after(self.task, self.outcome)
+News: TypeAlias = tuple[Task, Outcome, bool, str]
+"""What a task has to be told: how one that it named has finished, whether it follows that one
+(or else comes after it), and the task with which a chain of failures began."""
 
 
 class DependencyGraph:
@@ -60,20 +50,20 @@ class DependencyGraph:
         """How many unfinished tasks have dependents."""
         return len(self._after.keys() | self._follow.keys())
 
-    def enter(self, task: Task, history: History) -> None:
+    def enter(self, task: Task, unfinished: Container[str], history: History) -> None:
         """Take in a new task: count what has finished, wait for the rest; O(its ids)."""
-        for dep_id in task.after.ids:
-            outcome = history.get(dep_id)
-            if outcome is None:
-                self._after.setdefault(dep_id, []).append(task)
-            else:
-                count_after(task, outcome)
-        for dep_id in task.follow.ids:
-            outcome = history.get(dep_id)
-            if outcome is None:
-                self._follow.setdefault(dep_id, []).append(task)
-            else:
-                count_follow(task, outcome)
+        for ids, dependents, count in (
+            (task.after.ids, self._after, count_after),
+            (task.follow.ids, self._follow, count_follow),
+        ):
+            for dep_id in ids:
+                outcome = None if dep_id in unfinished else history.get(dep_id)
+                if outcome is not None:
+                    count(task, outcome)
+                elif dep_id in dependents:
+                    dependents[dep_id].append(task)
+                else:
+                    dependents[dep_id] = [task]
 
     def pop(self, msg_id: str, outcome: Outcome, first: str) -> list[News]:
         """Take out a finished task: what its dependents have to be told.
@@ -81,8 +71,8 @@ class DependencyGraph:
         Some may have finished in the meantime: a task that stops waiting stays in the lists
         of what it waited for, since to look for it there would cost O(dependents).
         """
-        news = [News(task, outcome, False, first) for task in self._after.pop(msg_id, ())]
-        news += [News(task, outcome, True, first) for task in self._follow.pop(msg_id, ())]
+        news: list[News] = [(task, outcome, False, first) for task in self._after.pop(msg_id, ())]
+        news += [(task, outcome, True, first) for task in self._follow.pop(msg_id, ())]
         return news
 
     def watch(self, task: Task, engines: tuple[bytes, ...]) -> None:

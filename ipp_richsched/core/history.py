@@ -29,9 +29,9 @@ class History:
     def __init__(self) -> None:
         self._series: dict[str, dict[int, array[int]]] = {}  # rows, by what precedes the number
         self._others: dict[str, int] = {}
-        # equal outcomes have one code; the code 0 stands for none
-        self._outcomes: list[Outcome | None] = [None]
-        self._codes: dict[Outcome, int] = {}
+        # equal outcomes have one code; 0 is none's, with an outcome that is nobody's
+        self._outcomes = [Outcome(False, None)]
+        self._codes: dict[tuple[bool, bytes | None], int] = {}
         self._size = 0
 
     def __len__(self) -> int:
@@ -43,26 +43,30 @@ class History:
     def get(self, msg_id: str) -> Outcome | None:
         prefix, number = _split(msg_id)
         if number < 0:
-            return self._outcomes[self._others.get(msg_id, 0)]
-        row = self._series[prefix].get(number // ROW) if prefix in self._series else None
-        return self._outcomes[row[number % ROW]] if row is not None else None
+            code = self._others.get(msg_id, 0)
+        else:
+            row = self._series[prefix].get(number // ROW) if prefix in self._series else None
+            code = row[number % ROW] if row is not None else 0
+        return self._outcomes[code] if code else None
 
-    def record(self, msg_id: str, outcome: Outcome) -> None:
-        """Keep the outcome of a task that has none yet."""
-        code = self._codes.get(outcome)
+    def record(self, msg_id: str, succeeded: bool, engine: bytes | None) -> Outcome:
+        """Keep the outcome of a task that has none yet; the same object for equal ones."""
+        code = self._codes.get((succeeded, engine))
         if code is None:
-            code = self._codes[outcome] = len(self._outcomes)
-            self._outcomes.append(outcome)
+            code = self._codes[succeeded, engine] = len(self._outcomes)
+            self._outcomes.append(Outcome(succeeded, engine))
+        outcome = self._outcomes[code]
         self._size += 1
         prefix, number = _split(msg_id)
         if number < 0:
             self._others[msg_id] = code
-            return
+            return outcome
         rows = self._series.setdefault(prefix, {})
         row = rows.get(number // ROW)
         if row is None:
             row = rows[number // ROW] = array("I", bytes(ROW * 4))
         row[number % ROW] = code
+        return outcome
 
 
 def _split(msg_id: str) -> tuple[str, int]:

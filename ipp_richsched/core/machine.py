@@ -14,7 +14,7 @@ from collections import deque
 from itertools import islice
 from random import Random
 
-from .actions import Action, AssignTask, FailTask, Reason, RelayReply, Warn
+from .actions import Action, AssignTask, FailTask, Reason, RefuseTask, RelayReply, Warn
 from .deadlines import Deadlines, Kind
 from .dependency import Status
 from .engines import Engine, EnginePool
@@ -29,8 +29,8 @@ from .events import (
     TimePassed,
 )
 from .explain import Explain, name
-from .graph import DependencyGraph, News
-from .history import History, Outcome
+from .graph import DependencyGraph, News, count_after, count_follow
+from .history import History
 from .invariants import check
 from .placement import Placement
 from .prospects import Prospects
@@ -200,7 +200,7 @@ class SchedulerCore:
                     text = self._explain.invalid(task, kind, dep_id)
                     self.fail(task, Reason.INVALID_DEPENDENCY, text)
                     return
-        self.graph.enter(task, self.history)
+        self.graph.enter(task, self.tasks, self.history)
         self._advance(task)
 
     def _task_rejected(self, event: TaskRejected) -> None:
@@ -258,8 +258,10 @@ class SchedulerCore:
                 self._roomy.append(subject)
 
     def _new_task(self, event: TaskSubmitted) -> Task | None:
-        if self.knows(event.msg_id):
-            self.warn(f"task {event.msg_id} was submitted again; only the first one counts")
+        first = self.tasks.get(event.msg_id)
+        if first is not None or event.msg_id in self.history:
+            message = first.message if first is not None else None
+            self._actions.append(RefuseTask(event.msg_id, event.message, message))
             return None
         self._submitted += 1
         task = self.tasks[event.msg_id] = Task(
@@ -376,8 +378,7 @@ class SchedulerCore:
         self._stop_timers(task)
         del self.tasks[task.msg_id]
         succeeded = state is TaskState.SUCCEEDED
-        outcome = Outcome(succeeded, engine)
-        self.history.record(task.msg_id, outcome)
+        outcome = self.history.record(task.msg_id, succeeded, engine)
         self._note((self._now, task.msg_id, "succeeded" if succeeded else "failed", engine or ""))
         self._news.extend(self.graph.pop(task.msg_id, outcome, self._first or task.msg_id))
 
@@ -411,15 +412,20 @@ class SchedulerCore:
 
     def _tell(self, news: News) -> None:
         """Move the counters of a task that waited for one that has finished."""
-        task = news.task
+        task, outcome, follows, first = news
         if task.state >= TaskState.SUCCEEDED:
             return
-        news.move_counter()
+        if follows:
+            count_follow(task, outcome)
+        else:
+            count_after(task, outcome)
         if task.state is TaskState.WAITING:
-            self._first = news.first
+            if not follows and self.prospects.after(task) is Status.PENDING:
+                return  # one of several, which decides nothing else
+            self._first = first
             self._advance(task)
             self._first = ""
-        elif news.follows and task.group is not None:
+        elif follows and task.group is not None:
             # one id of several sufficed, and now it may run in one more place
             self._requeue(task)
 
@@ -434,7 +440,8 @@ class SchedulerCore:
         if task.timer is not None:
             self.deadlines.cancel(task.timer)
             task.timer = None
-        self.placement.unpark(task)
+        if task.parking is not None:
+            self.placement.unpark(task)
 
     def warn(self, text: str) -> None:
         self._actions.append(Warn(text))

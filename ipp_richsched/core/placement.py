@@ -102,7 +102,7 @@ class Placement:
             if task.state is not TaskState.READY:
                 continue  # it failed on the way
             places, excluded = self._prospects.places(task), task.excluded
-            if roomy:
+            if roomy and self.queue:
                 able = [
                     engine
                     for engine in roomy
@@ -119,7 +119,7 @@ class Placement:
             group = self.queue.add(task, places, task.excluded)
             if not self.queue.has_engine(group):
                 self._park(task, group, now)
-        if roomy:
+        if roomy and self.queue:
             budget = self._fill(roomy, budget)
             if budget <= 0:
                 return [engine for engine in roomy if self._offer(engine) is not None], 0
@@ -136,8 +136,8 @@ class Placement:
             elif first or (group.parked and engine.ident in group.excluded):
                 for task in group:
                     again = engine.ident in task.failed_on - task.refused_by
-                    if again:  # it may be tried once more, as on any engine that failed it
-                        self.unpark(task)
+                    if again and task.parking is not None:
+                        self.unpark(task)  # it may be tried once more, as on any that failed it
                     if again or first:  # while there was no engine at all they just waited
                         tasks.append(task)
         return sorted(tasks)
@@ -159,10 +159,10 @@ class Placement:
             self._lifecycle.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, text)
 
     def unpark(self, task: Task) -> None:
-        """Stop the deadline of a task that nobody could take, if one runs."""
-        if task.parking is not None:
-            self._deadlines.cancel(task.parking)
-            task.parking = None
+        """Stop the deadline of a task that nobody could take."""
+        assert task.parking is not None
+        self._deadlines.cancel(task.parking)
+        task.parking = None
 
     def _choose(self, places: frozenset[bytes] | None, excluded: frozenset[bytes]) -> Engine | None:
         """The engine for a ready task, if one that may take it has room."""
@@ -189,7 +189,8 @@ class Placement:
                 self.queue.remove(task)
                 self._lifecycle.assign(task, engine)
                 budget -= 1
-                line.append(engine)
+                if self._pool.has_room(engine):
+                    line.append(engine)
         return budget
 
     def _park(self, task: Task, group: Group, now: float) -> None:
@@ -221,4 +222,5 @@ class Placement:
         if group.parked:
             group.parked = False
             for task in group:
-                self.unpark(task)
+                if task.parking is not None:
+                    self.unpark(task)

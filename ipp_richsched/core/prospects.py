@@ -23,7 +23,7 @@ class Prospects:
     def follow(self, task: Task) -> Status:
         """How `follow` stands; O(engines that it names)."""
         follow = task.follow
-        if not follow:
+        if not follow.ids:
             return Status.MET
         status = follow.status(task.follow_accepted, task.follow_refused)
         if status is Status.UNREACHABLE:
@@ -51,7 +51,7 @@ class Prospects:
     @staticmethod
     def places(task: Task) -> frozenset[bytes] | None:
         """The engines that `targets` and `follow` leave to a ready task; None for any."""
-        if not task.follow:
+        if not task.follow.ids:
             return task.targets
         if task.targets is None:
             return task.follow_engines
@@ -70,6 +70,8 @@ class Prospects:
 
         Of its targets one that is not gone will do: as long as it lives there is hope.
         """
+        if task.targets is None and not task.follow_engines:
+            return ()
         watched = set(task.follow_engines)
         if task.targets is not None:
             watched.update([i for i in task.targets if i not in self._pool.departed][:1])

@@ -88,6 +88,9 @@ class ReadyQueue:
         self._elsewhere: dict[frozenset[bytes], Group] = {}  # anywhere but on some engines
         self._targeted: dict[tuple[frozenset[bytes], frozenset[bytes]], Group] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._anywhere.size or self._elsewhere or self._targeted)
+
     def __len__(self) -> int:
         return sum(group.size for group in self.groups())
 

@@ -6,7 +6,15 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
-from ipp_richsched.core.actions import Action, AssignTask, FailTask, Reason, RelayReply, Warn
+from ipp_richsched.core.actions import (
+    Action,
+    AssignTask,
+    FailTask,
+    Reason,
+    RefuseTask,
+    RelayReply,
+    Warn,
+)
 from ipp_richsched.core.dependency import MET, Dependency
 from ipp_richsched.core.engines import EnginePool
 from ipp_richsched.core.events import (
@@ -112,6 +120,11 @@ def fail(
     """A failure with any text: a text is compared by `texts`."""
     blamed = engine.encode() if engine is not None else None
     return FailTask(msg_id, reason, _AnyText(), f"message {msg_id}", blamed)
+
+
+def refuse(msg_id: str, *, under_way: bool) -> RefuseTask:
+    """The refusal of a second task while the first is under way, or later."""
+    return RefuseTask(msg_id, f"message {msg_id}", f"message {msg_id}" if under_way else None)
 
 
 def warn() -> Warn:

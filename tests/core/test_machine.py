@@ -23,7 +23,7 @@ from ipp_richsched.core.machine import SLICE, SchedulerCore
 from ipp_richsched.core.schemes import find_scheme
 from ipp_richsched.core.task import TaskState
 
-from .driver import Driver, assign, fail, relay, text, warn
+from .driver import Driver, assign, fail, refuse, relay, text, warn
 
 # -- where and in which order ----------------------------------------------------------
 
@@ -472,9 +472,9 @@ def test_a_timeout_counts_the_time_in_the_queue() -> None:
 def test_a_task_is_accepted_once() -> None:
     core = Driver("a")
     core.submit("t")
-    assert core.submit("t") == [warn()]
+    assert core.submit("t") == [refuse("t", under_way=True)]
     core.reply("a", "t")
-    assert core.submit("t") == [warn()]
+    assert core.submit("t") == [refuse("t", under_way=False)]
 
 
 def test_a_rejected_task_has_failed() -> None:
@@ -585,7 +585,7 @@ def test_a_stranded_task_outlives_the_last_engine() -> None:
 def test_a_task_is_rejected_once() -> None:
     core = Driver("a")
     core.submit("t")
-    assert core.reject("t", "whatever") == [warn()]
+    assert core.reject("t", "whatever") == [refuse("t", under_way=True)]
     assert repr(core.core.tasks["t"]) == "<Task t ASSIGNED>"
 
 
@@ -745,8 +745,8 @@ def in_state(state: TaskState) -> Driver:
 @pytest.mark.parametrize(
     "event",
     [
-        TaskSubmitted("t"),
-        TaskRejected("t", "whatever"),
+        TaskSubmitted("t", "message t"),
+        TaskRejected("t", "whatever", "message t"),
         TaskReplied(b"b", "t", "ok"),
         TaskReplied(b"b", "t", "error"),
         TaskReplied(b"b", "t", "aborted"),
@@ -769,7 +769,10 @@ def test_each_event_of_a_task_in_each_state(state: TaskState, event: Event) -> N
         return
     replied = isinstance(event, TaskReplied) and event.engine == b"b"
     if not (held and replied):
-        assert core.handle(event) == [warn()]  # and nothing else has changed
+        ignored = refuse("t", under_way="t" in core.core.tasks)
+        if isinstance(event, TaskReplied):
+            ignored = warn()
+        assert core.handle(event) == [ignored]  # and nothing else has changed
         after = core.core.tasks["t"].state if "t" in core.core.tasks else state
         assert after is state
     elif event.status in ("ok", "aborted"):
