@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import sys
 import time
 from collections.abc import Sequence
 from tempfile import TemporaryDirectory
@@ -14,12 +13,16 @@ import psutil
 import zmq
 
 from . import messages
+from .clock import cpu_seconds
 from .peers import HOLD, RELAY, run_engines, run_hub, run_scheduler
 from .shapes import MakeShape, flat
 from .sockets import receive, send, wait
 
 DEADLINE = 60.0
 """Seconds without an answer after which a benchmark gives up."""
+
+START = 10
+"""Seconds that a process may take to start."""
 
 IN_STEP = 200
 """How many tasks `Cluster.queue` sends before it waits until they are taken in."""
@@ -54,10 +57,13 @@ class Cluster:
         names = ("client", "engine", "monitor", "notify", "query")
         urls = {name: f"ipc://{self._directory.name}/{name}" for name in names}
         fork = multiprocessing.get_context("fork")
+        self._connected = fork.Event()
         self._processes = [
             fork.Process(target=run_hub, args=(urls["monitor"],), daemon=True),
             fork.Process(target=run_scheduler, args=(kind, urls, config or {}), daemon=True),
-            fork.Process(target=run_engines, args=(urls["engine"], self.names), daemon=True),
+            fork.Process(
+                target=run_engines, args=(urls["engine"], self.names, self._connected), daemon=True
+            ),
         ]
         self._context = zmq.Context()
         try:
@@ -84,15 +90,16 @@ class Cluster:
 
     def _announce(self) -> None:
         if self.kind != RELAY:
-            if not self._notifier.poll(10_000):
+            if not self._notifier.poll(START * 1000):
                 raise StuckError(f"{self.kind}: it did not start")
             self._notifier.recv()
-        # the engines connect, and nothing tells when they have
-        time.sleep(0.5 + len(self.names) / 1_000)
+        if not self._connected.wait(START):
+            raise StuckError(f"{self.kind}: the engines could not connect")
+        time.sleep(0.1)  # for the scheduler to hear of the last ones
         if self.kind != RELAY:
             for name in self.names:
                 self._notifier.send_multipart(messages.notification("registration", name))
-            time.sleep(0.5)
+            time.sleep(0.1)
         self.flow(4 * len(self.names))
 
     # -- the client --------------------------------------------------------------------
@@ -181,11 +188,7 @@ class Cluster:
 
     def cpu(self) -> float:
         """Seconds of CPU that the scheduler's process has had, of all its threads."""
-        if sys.platform == "linux":
-            # the clock of a process, as clock_getcpuclockid(3) makes it: psutil's ticks every 10 ms
-            return time.clock_gettime(~self.scheduler.pid << 3 | 2)
-        times = self.scheduler.cpu_times()
-        return float(times.user + times.system)
+        return cpu_seconds(self.scheduler)
 
     def memory(self) -> int:
         """Bytes of memory that the scheduler's process holds."""

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.synchronize import Event
 from typing import Any
 
 import zmq
@@ -95,20 +96,27 @@ def _run_relay(urls: dict[str, str]) -> None:
     monitored_queue(*sockets, monitor, b"intask", b"outtask")
 
 
-def run_engines(url: str, names: list[str]) -> None:
-    """Answer every task at once, for all these engines."""
+def run_engines(url: str, names: list[str], connected: Event) -> None:
+    """Answer every task at once, for all these engines; says when they are connected."""
     _belong_to_parent(_OTHERS)
     context = zmq.Context()
     context.set(zmq.MAX_SOCKETS, len(names) + 16)
     # a zmq.Poller would ask each of a thousand sockets in every turn
     selector = selectors.DefaultSelector()
+    sockets = []
     for name in names:
         socket = context.socket(zmq.DEALER)
         socket.setsockopt(zmq.IDENTITY, name.encode())
         socket.set_hwm(0)
+        socket.setsockopt(zmq.IMMEDIATE, 1)  # it can send when it is connected, and not before
         socket.connect(url)
         selector.register(socket.FD, selectors.EVENT_READ, (socket, messages.replier(name)))
-        _answer(socket, messages.replier(name))
+        sockets.append(socket)
+    for socket in sockets:
+        socket.poll(flags=zmq.POLLOUT)
+    connected.set()
+    for key in selector.get_map().values():
+        _answer(*key.data)
     while True:
         for key, _ in selector.select():
             _answer(*key.data)

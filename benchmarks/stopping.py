@@ -1,4 +1,4 @@
-"""Whoever a benchmark started is stopped, also when the benchmark is told to end."""
+"""Whoever a benchmark started is stopped, also when a signal ends the benchmark."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from types import FrameType
 
 
 @contextmanager
-def stopped_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does, with an exception."""
+def ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end the block, and the program, without a traceback."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
@@ -18,5 +18,7 @@ def stopped_by_sigterm() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
     finally:
         signal.signal(signal.SIGTERM, before)
