@@ -122,9 +122,10 @@ class EnginePool:
         """
         if places is None and not excluded:
             return self._index.choose(self.random)
-        engines = by_use(self._candidates(places, excluded))
-        if len(engines) < 2:
-            return engines[0] if engines else None
+        candidates = self._candidates(places, excluded)
+        if len(candidates) < 2:
+            return candidates[0] if candidates else None
+        engines = by_use(candidates)
         return engines[self.scheme.choose([engine.load for engine in engines], self.random)]
 
     def least_loaded(

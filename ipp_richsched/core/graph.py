@@ -50,20 +50,33 @@ class DependencyGraph:
         """How many unfinished tasks have dependents."""
         return len(self._after.keys() | self._follow.keys())
 
-    def enter(self, task: Task, unfinished: Container[str], history: History) -> None:
-        """Take in a new task: count what has finished, wait for the rest; O(its ids)."""
-        for ids, dependents, count in (
-            (task.after.ids, self._after, count_after),
-            (task.follow.ids, self._follow, count_follow),
+    def enter(
+        self, task: Task, unfinished: Container[str], history: History
+    ) -> tuple[str, str] | None:
+        """Take in a new task: count what has finished, wait for the rest; O(its ids).
+
+        Returns
+        -------
+        tuple of str, or None
+            ``'after'`` or ``'follow'`` and the first id in it that is nobody's, or its own; then
+            the task is not taken in.
+        """
+        waits: list[tuple[dict[str, list[Task]], str]] = []
+        for kind, ids, dependents, count in (
+            ("after", task.after.ids, self._after, count_after),
+            ("follow", task.follow.ids, self._follow, count_follow),
         ):
             for dep_id in ids:
-                outcome = None if dep_id in unfinished else history.get(dep_id)
-                if outcome is not None:
-                    count(task, outcome)
-                elif dep_id in dependents:
-                    dependents[dep_id].append(task)
+                if dep_id in unfinished and dep_id != task.msg_id:
+                    waits.append((dependents, dep_id))
                 else:
-                    dependents[dep_id] = [task]
+                    outcome = history.get(dep_id)
+                    if outcome is None:
+                        return kind, dep_id
+                    count(task, outcome)
+        for dependents, dep_id in waits:
+            dependents.setdefault(dep_id, []).append(task)
+        return None
 
     def pop(self, msg_id: str, outcome: Outcome, first: str) -> list[News]:
         """Take out a finished task: what its dependents have to be told.

@@ -59,13 +59,14 @@ def _check_task(core: SchedulerCore, task: Task) -> None:
     assert queued == (task.state is TaskState.READY), f"{task}: its group"
     if core.busy:
         return
+    after = task.after.status(task.after_accepted, task.after_refused)
     if task.state is TaskState.WAITING:
-        after, follow = core.prospects.after(task), core.prospects.follow(task)
+        follow = core.prospects.follow(task)
         assert Status.PENDING in (after, follow), f"{task} waits for nothing"
         assert Status.UNREACHABLE not in (after, follow), f"{task} waits in vain"
         assert not core.prospects.hopeless(task), f"{task} waits for engines that are gone"
     if task.state is TaskState.READY:
-        assert core.prospects.after(task) is Status.MET, f"{task} is ready too early"
+        assert after is Status.MET, f"{task} is ready too early"
         assert task.group is not None
         stuck = core.pool.engines and not core.queue.has_engine(task.group)
         if stuck and core.prospects.follow(task) is not Status.PENDING:

@@ -194,14 +194,12 @@ class SchedulerCore:
         if not (task.after.ids or task.follow.ids):
             self._queue(task)
             return
-        for kind, dependency in (("after", task.after), ("follow", task.follow)):
-            for dep_id in dependency.ids:
-                if dep_id == task.msg_id or not self.knows(dep_id):
-                    text = self._explain.invalid(task, kind, dep_id)
-                    self.fail(task, Reason.INVALID_DEPENDENCY, text)
-                    return
-        self.graph.enter(task, self.tasks, self.history)
-        self._advance(task)
+        unknown = self.graph.enter(task, self.tasks, self.history)
+        if unknown:
+            text = self._explain.invalid(task, *unknown)
+            self.fail(task, Reason.INVALID_DEPENDENCY, text)
+        else:
+            self._advance(task)
 
     def _task_rejected(self, event: TaskRejected) -> None:
         task = self._new_task(TaskSubmitted(event.msg_id, event.message))
@@ -277,15 +275,12 @@ class SchedulerCore:
         self._note((self._now, task.msg_id, "submitted", ""))
         return task
 
-    def knows(self, msg_id: str) -> bool:
-        """Whether there is or was a task of this id."""
-        return msg_id in self.tasks or msg_id in self.history
-
     # -- a task's way ------------------------------------------------------------------
 
     def _advance(self, task: Task) -> None:
         """Look again at a waiting task, after a change in what it waits for."""
-        after, follow = self.prospects.after(task), self.prospects.follow(task)
+        after = task.after.status(task.after_accepted, task.after_refused)
+        follow = self.prospects.follow(task)
         if after is Status.UNREACHABLE:
             self.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.after(task, self._first))
         elif follow is Status.UNREACHABLE:
@@ -420,7 +415,8 @@ class SchedulerCore:
         else:
             count_after(task, outcome)
         if task.state is TaskState.WAITING:
-            if not follows and self.prospects.after(task) is Status.PENDING:
+            after = task.after.status(task.after_accepted, task.after_refused)
+            if after is Status.PENDING and not follows:
                 return  # one of several, which decides nothing else
             self._first = first
             self._advance(task)

@@ -16,10 +16,6 @@ class Prospects:
     def __init__(self, pool: EnginePool) -> None:
         self._pool = pool
 
-    @staticmethod
-    def after(task: Task) -> Status:
-        return task.after.status(task.after_accepted, task.after_refused)
-
     def follow(self, task: Task) -> Status:
         """How `follow` stands; O(engines that it names)."""
         follow = task.follow
