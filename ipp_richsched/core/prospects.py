@@ -22,7 +22,7 @@ class Prospects:
         if not follow.ids:
             return Status.MET
         status = follow.status(task.follow_accepted, task.follow_refused)
-        if status is Status.UNREACHABLE:
+        if status is Status.UNREACHABLE or not task.follow_engines:
             return status
         possible = self.followable(task)
         if follow.all:

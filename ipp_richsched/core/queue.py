@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from .engines import Engine
 from .task import NOWHERE, Task
@@ -138,10 +138,11 @@ class ReadyQueue:
     def first(self, engine: Engine) -> Task | None:
         """The earliest task that `engine` may take; O(groups that it belongs to)."""
         task = self._anywhere.first()
-        if not self._elsewhere and not engine.groups:
-            return task
-        groups = [group for group in self._elsewhere.values() if group.admits(engine.ident)]
-        for group in (*groups, *engine.groups):
+        groups: Iterable[Group] = engine.groups
+        if self._elsewhere:
+            elsewhere = self._elsewhere.values()
+            groups = [*groups, *[group for group in elsewhere if group.admits(engine.ident)]]
+        for group in groups:
             other = group.first()
             if other is not None and (task is None or other.seq < task.seq):
                 task = other
