@@ -7,6 +7,7 @@ costs O(engines) for each task, which the pool of the core does not.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from random import Random
 
@@ -24,6 +25,8 @@ class HookedPool(EnginePool):
         See `EnginePool`.
     add_job, finish_job : callable
         Called with the index of an engine that was assigned a task, or gave one back.
+    log : logging.Logger
+        Where it is said if one of them raises.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class HookedPool(EnginePool):
         random: Random,
         add_job: Callable[[int], None],
         finish_job: Callable[[int], None],
+        log: logging.Logger,
     ) -> None:
         # the lists may change in any way: ask the scheme, and keep no index
         scheme = scheme._replace(make_index=lambda: FunctionIndex(scheme.choose))
@@ -41,6 +45,7 @@ class HookedPool(EnginePool):
         self.loads: list[float] = []
         self._add_job = add_job
         self._finish_job = finish_job
+        self._log = log
 
     def register(self, ident: bytes) -> Engine:
         self.targets.insert(0, ident)
@@ -55,13 +60,11 @@ class HookedPool(EnginePool):
         return super().unregister(ident)
 
     def assign(self, engine: Engine) -> None:
-        self._add_job(self.targets.index(engine.ident))
-        self._read_back()
+        self._call("add_job", self._add_job, engine)
 
     def finish(self, engine: Engine) -> None:
         if self.has(engine):
-            self._finish_job(self.targets.index(engine.ident))
-            self._read_back()
+            self._call("finish_job", self._finish_job, engine)
 
     def assign_at(self, index: int) -> None:
         self.loads[index] += 1
@@ -70,6 +73,14 @@ class HookedPool(EnginePool):
 
     def finish_at(self, index: int) -> None:
         self.loads[index] -= 1
+
+    def _call(self, name: str, function: Callable[[int], None], engine: Engine) -> None:
+        """Have an engine counted; a task must not be lost because that fails."""
+        try:
+            function(self.targets.index(engine.ident))
+        except Exception:
+            self._log.exception("task::%s raised; the loads may be wrong from now on", name)
+        self._read_back()
 
     def _read_back(self) -> None:
         for place, (ident, load) in enumerate(zip(self.targets, self.loads, strict=True)):

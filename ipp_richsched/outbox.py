@@ -1,6 +1,6 @@
 """Carrying out what the core decides: messages to clients, engines and the hub.
 
-What is decided in one turn of the loop is put here and sent at its end, one socket after the
+What is decided in one round over the sockets is put here and sent at its end, one after the
 other: a send finds ZeroMQ's thread asleep, and to wake it costs more than the send itself.
 """
 
@@ -29,11 +29,20 @@ class Outbox:
         The sockets of each; that of the engines reports who it cannot reach.
     ident : bytes
         What the scheduler calls itself to the hub.
+    stands : callable
+        Whether an assignment is not void when its time has come: see `SchedulerCore.stands`.
     log : logging.Logger
     """
 
     def __init__(
-        self, wire: Wire, clients: Any, engines: Any, hub: Any, ident: bytes, log: logging.Logger
+        self,
+        wire: Wire,
+        clients: Any,
+        engines: Any,
+        hub: Any,
+        ident: bytes,
+        log: logging.Logger,
+        stands: Callable[[AssignTask], bool],
     ) -> None:
         engines.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._wire = wire
@@ -42,6 +51,7 @@ class Outbox:
         self._hub = hub
         self._ident = ident
         self._log = log
+        self._stands = stands
         self._performers: dict[type, Callable[[Any], None]] = {
             AssignTask: self._assign_task,
             RelayReply: self._relay_reply,
@@ -72,18 +82,23 @@ class Outbox:
         which it was decided, and before a client can ask it about its answer.
         """
         unreachable = []
+        items, self._to_hub = self._to_hub, []
+        to_clients, self._to_clients = self._to_clients, []
         to_hub: list[Frames] = []
-        for item in self._to_hub:
-            if isinstance(item, AssignTask):
-                if self._send_task(item):
+        for item in items:
+            try:
+                if not isinstance(item, AssignTask):
+                    to_hub.append(item)
+                elif not self._stands(item):
+                    continue
+                elif self._send_task(item):
                     to_hub.append(self._wire.task_destination(item, self._ident))
                 else:
                     unreachable.append(EngineUnreachable(item.engine, item.msg_id))
-            else:
-                to_hub.append(item)
+            except Exception:  # the others have still to be sent
+                self._log.exception("task::internal error; please report it")
         self._send_all(self._hub, to_hub)
-        self._send_all(self._clients, self._to_clients)
-        self._to_hub, self._to_clients = [], []
+        self._send_all(self._clients, to_clients)
         return unreachable
 
     def _assign_task(self, action: AssignTask) -> None:

@@ -129,7 +129,8 @@ class RichTaskScheduler(TaskScheduler):
         stock = RichTaskScheduler
         if type(self).add_job is stock.add_job and type(self).finish_job is stock.finish_job:
             return EnginePool(scheme, self.hwm, self._random)
-        return HookedPool(scheme, self.hwm, self._random, self.add_job, self.finish_job)
+        hooks = (self.add_job, self.finish_job)
+        return HookedPool(scheme, self.hwm, self._random, *hooks, self.log)
 
     def start(self) -> None:
         """Take over the sockets and ask the hub which engines there are."""
@@ -138,7 +139,13 @@ class RichTaskScheduler(TaskScheduler):
         clients, engines = self.client_stream.socket, self.engine_stream.socket
         self._clients, self._engines, self._hub = clients, engines, self.notifier_stream.socket
         self._outbox = Outbox(
-            self._wire, clients, engines, self.mon_stream.socket, self.ident, self.log
+            self._wire,
+            clients,
+            engines,
+            self.mon_stream.socket,
+            self.ident,
+            self.log,
+            self._core.stands,
         )
         self._sources = [self._hub, engines, clients]
         for socket in self._sources:
@@ -201,16 +208,21 @@ class RichTaskScheduler(TaskScheduler):
         A socket's descriptor tells only of news, and any use of the socket may swallow
         them, sends included: so each is asked for what is left before the turn ends.
         """
-        self._turn_is_due = False
-        self._flush()
-        for _ in range(ROUNDS):
-            sources = readable(self._sources)
-            if not sources:
-                break
-            self._serve(sources)
-        else:
-            self._schedule_turn()
-        self._set_alarm()
+        self._turn_is_due = True  # nothing that happens in it need ask for another
+        more = True
+        try:
+            self._flush()
+            for _ in range(ROUNDS):
+                sources = readable(self._sources)
+                more = bool(sources)
+                if not more:
+                    break
+                self._serve(sources)
+        finally:
+            self._turn_is_due = False
+            self._set_alarm()
+            if more:
+                self._schedule_turn()
 
     def _serve(self, sources: list[zmq.Socket]) -> None:
         """Take in what has come, and carry out what it leads to."""
@@ -239,13 +251,14 @@ class RichTaskScheduler(TaskScheduler):
         """Handle each message; no error in one may keep the others from being served."""
         for message in messages:
             try:
-                handle(message)
-            except NamelessTaskError as error:
-                self._outbox.refuse(message, str(error))
-            except MessageError as error:
-                sender = "the hub" if peer == "hub" else f"{peer} {message[0]!r}"
-                text = printable(str(error))
-                self.log.error("task::dropped a message of %s: %s", sender, text)
+                try:
+                    handle(message)
+                except NamelessTaskError as error:
+                    self._outbox.refuse(message, str(error))
+                except MessageError as error:
+                    sender = "the hub" if peer == "hub" else f"{peer} {message[0]!r}"
+                    text = printable(str(error))
+                    self.log.error("task::dropped a message of %s: %s", sender, text)
             except Exception:
                 self.log.exception("task::internal error; please report it")
 
@@ -309,7 +322,11 @@ class RichTaskScheduler(TaskScheduler):
 
     def _carry_out(self, actions: list[Action]) -> None:
         for action in actions:
-            self._outbox.put(action)
+            try:
+                self._outbox.put(action)
+            except Exception:
+                self.log.exception("task::internal error; please report it")
+        self._schedule_turn()
 
     def _flush(self) -> None:
         """Send what was decided."""

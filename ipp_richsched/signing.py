@@ -13,7 +13,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 from ipyparallel import util
-from jupyter_client.session import Session
+from jupyter_client.session import Session, json_packer, json_unpacker
 
 
 class Signer:
@@ -44,7 +44,7 @@ class Signer:
 
 def fast_unpack(session: Session) -> Callable[[bytes], Any]:
     """What does as `session.unpack`, without the layers between it and a parser of JSON."""
-    if session.unpacker not in ("json", "jupyter_client.session.json_unpacker"):
+    if session.unpack is not json_unpacker:
         return session.unpack
     decode = json.JSONDecoder().raw_decode
 
@@ -76,7 +76,7 @@ class DestinationPacker:
         self._prefix = f"{session.session}_{os.getpid()}_to"
         self._number = 0
         self._rest = ""
-        if session.packer in ("json", "jupyter_client.session.json_packer"):
+        if session.pack is json_packer:
             header = session.msg_header("task_destination")
             del header["msg_id"], header["date"]
             self._rest = json.dumps(header)[1:]

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from .scripted import ScriptedCluster, Start
 
 
 def pytest_configure() -> None:
@@ -22,3 +28,16 @@ def ipython_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.mkdir()
     monkeypatch.setenv("IPYTHONDIR", str(path))
     return path
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts scripted clusters."""
+    with ExitStack() as stack:
+
+        def start(*args: Any, **kwargs: Any) -> ScriptedCluster:
+            # the path of a socket must be short
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="richsched")))
+            return stack.enter_context(ScriptedCluster(path, *args, **kwargs))
+
+        yield start

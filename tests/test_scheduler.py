@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,22 +11,7 @@ from traitlets.config.loader import DeferredConfigString
 
 from ipp_richsched import RichTaskScheduler
 
-from .scripted import ScriptedCluster
-
-Start = Callable[..., ScriptedCluster]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts scripted clusters."""
-    with ExitStack() as stack:
-
-        def start(*args: Any, **kwargs: Any) -> ScriptedCluster:
-            # the path of a socket must be short
-            path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="richsched")))
-            return stack.enter_context(ScriptedCluster(path, *args, **kwargs))
-
-        yield start
+from .scripted import Start
 
 
 def test_task_and_reply_pass_byte_for_byte(start: Start) -> None:

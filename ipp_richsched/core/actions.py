@@ -21,14 +21,16 @@ class Reason(enum.Enum):
 class AssignTask:
     """Send a task to an engine and tell the hub; if it cannot be sent, `EngineUnreachable`.
 
-    `again` is 0, or the number of the attempt where the engine has had the task before: an
-    engine drops a message that it has seen, so this one must differ.
+    It is void if it no longer `SchedulerCore.stands` when it is carried out.  `again` is 0, or
+    the number of the attempt where the engine has had the task before: an engine drops a
+    message that it has seen, so this one must differ.
     """
 
     msg_id: str
     engine: bytes
     message: Any = field(repr=False)
     again: int = 0
+    attempt: int = field(default=0, compare=False)
 
 
 @dataclass(slots=True)

@@ -12,7 +12,10 @@ from collections.abc import Container
 from typing import TypeAlias
 
 from .history import History, Outcome
-from .task import Task
+from .task import Task, TaskState
+
+SWEEP = 64
+"""From how many dependents on a list is swept, each time that its length is a power of two."""
 
 
 def count_after(task: Task, outcome: Outcome) -> None:
@@ -75,7 +78,11 @@ class DependencyGraph:
                         return kind, dep_id
                     count(task, outcome)
         for dependents, dep_id in waits:
-            dependents.setdefault(dep_id, []).append(task)
+            waiting = dependents.setdefault(dep_id, [])
+            waiting.append(task)
+            if len(waiting) >= SWEEP and len(waiting).bit_count() == 1:
+                # some may have finished: for what never ends the list must not grow for ever
+                waiting[:] = [other for other in waiting if other.state < TaskState.SUCCEEDED]
         return None
 
     def pop(self, msg_id: str, outcome: Outcome, first: str) -> list[News]:

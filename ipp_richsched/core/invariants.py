@@ -69,6 +69,7 @@ def _check_task(core: SchedulerCore, task: Task) -> None:
         assert after is Status.MET, f"{task} is ready too early"
         assert task.group is not None
         stuck = core.pool.engines and not core.queue.has_engine(task.group)
+        assert not (stuck and core.prospects.hopeless(task)), f"{task} waits for engines gone"
         if stuck and core.prospects.follow(task) is not Status.PENDING:
             assert task.parking or core.placement.waits_for_ever, f"{task} waits in silence"
             possible = core.pool.has_any(core.prospects.places(task), task.refused_by)

@@ -130,6 +130,9 @@ class SchedulerCore:
             self._handlers[type(event)](event)  # type: ignore[operator]
             self._settle(budget)
         except Exception as error:
+            # what it kept from being done is done with the next event
+            self._first = ""
+            self._roomy = list(self.pool.engines.values())
             raise CoreError(event, error, self._story, self._actions) from error
         return self._actions
 
@@ -137,6 +140,11 @@ class SchedulerCore:
     def busy(self) -> bool:
         """Whether there is work left of the events so far, for `TimePassed` to go on with."""
         return bool(self._news or self._reviews or self.unplaced or self._roomy)
+
+    def stands(self, action: AssignTask) -> bool:
+        """Whether a task is still assigned as it was, though other events have come since."""
+        task = self.tasks.get(action.msg_id)
+        return task is not None and task.engine is not None and task.attempts == action.attempt
 
     def next_deadline(self) -> float | None:
         """When `TimePassed` is due, or None; now, where there is work left."""
@@ -291,7 +299,11 @@ class SchedulerCore:
         elif self.prospects.hopeless(task):
             self.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.targets(task))
         else:
-            self.graph.watch(task, self.prospects.decisive_engines(task))
+            self.watch(task)
+
+    def watch(self, task: Task) -> None:
+        """Look again at a task when an engine comes or dies that decides what becomes of it."""
+        self.graph.watch(task, self.prospects.decisive_engines(task))
 
     def _queue(self, task: Task) -> None:
         """All that a task waited for is there, but an engine."""
@@ -302,13 +314,15 @@ class SchedulerCore:
     def assign(self, task: Task, engine: Engine) -> None:
         task.move(TaskState.ASSIGNED)
         self._stop_timers(task)
+        self.graph.unwatch(task)
         task.engine = engine
         engine.assigned[task.msg_id] = task
         self.pool.assign(engine)
         task.attempts += 1
         self._note((self._now, task.msg_id, "assigned to", engine.ident))
         again = task.attempts if engine.ident in task.had_by else 0
-        self._actions.append(AssignTask(task.msg_id, engine.ident, task.message, again))
+        action = AssignTask(task.msg_id, engine.ident, task.message, again, task.attempts)
+        self._actions.append(action)
 
     def _release(self, task: Task) -> None:
         """Take an assigned task off its engine."""
@@ -336,6 +350,8 @@ class SchedulerCore:
 
     def _requeue(self, task: Task) -> None:
         """Look again at a queued task: other engines may take it now."""
+        if task.parking is not None:
+            self.placement.unpark(task)
         self.queue.remove(task)
         self.unplaced.append(task)
 
@@ -359,9 +375,8 @@ class SchedulerCore:
 
     def fail(self, task: Task, reason: Reason, text: str, engine: bytes | None = None) -> None:
         """Answer an unfinished task with an error of our own."""
-        if task.state is TaskState.WAITING:
-            self.graph.unwatch(task)
-        elif task.group is not None:
+        self.graph.unwatch(task)
+        if task.group is not None:
             self.queue.remove(task)
         elif task.engine is not None:
             self._release(task)
@@ -375,6 +390,7 @@ class SchedulerCore:
         succeeded = state is TaskState.SUCCEEDED
         outcome = self.history.record(task.msg_id, succeeded, engine)
         self._note((self._now, task.msg_id, "succeeded" if succeeded else "failed", engine or ""))
+        task.message = None  # others may still refer to the task
         self._news.extend(self.graph.pop(task.msg_id, outcome, self._first or task.msg_id))
 
     # -- carrying an event through -----------------------------------------------------
@@ -391,9 +407,8 @@ class SchedulerCore:
                 self._review(self._reviews.popleft())
                 budget -= 1
             if self.unplaced or self._roomy:
-                ready, self.unplaced = self.unplaced, []
                 roomy, self._roomy = self._roomy, []
-                left, places = self.placement.match(ready, roomy, self._now, places)
+                left, places = self.placement.match(self.unplaced, roomy, self._now, places)
                 self._roomy += left
             if not (self._news or self._reviews) or min(budget, places) <= 0:
                 return

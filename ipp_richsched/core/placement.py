@@ -32,6 +32,8 @@ class Lifecycle(Protocol):
 
     def fail(self, task: Task, reason: Reason, text: str) -> None: ...
 
+    def watch(self, task: Task) -> None: ...
+
     def warn(self, text: str) -> None: ...
 
 
@@ -82,6 +84,7 @@ class Placement:
         Parameters
         ----------
         ready : list of Task
+            Emptied as they are placed or queued.
         roomy : iterable of Engine
         now : float
         budget : int
@@ -95,10 +98,11 @@ class Placement:
             What is left of the budget.
         """
         if len(ready) > 1:
-            ready.sort()
+            ready.sort(reverse=True)
         if roomy:
             roomy = [engine for engine in dict.fromkeys(roomy) if self._pool.has(engine)]
-        for task in ready:
+        while ready:
+            task = ready.pop()
             if task.state is not TaskState.READY:
                 continue  # it failed on the way
             places, excluded = self._prospects.places(task), task.excluded
@@ -203,7 +207,7 @@ class Placement:
             text = self._explain.targets(task)
             self._lifecycle.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, text)
         elif follow is Status.PENDING:
-            return  # what else it follows has still to run
+            self._lifecycle.watch(task)  # what else it follows has still to run
         elif not self._pool.engines or task.parking is not None:
             return  # with no engine at all tasks wait: the cluster may be starting
         elif self._pool.has_any(self._prospects.places(task), task.refused_by):

@@ -70,5 +70,6 @@ class Prospects:
             return ()
         watched = set(task.follow_engines)
         if task.targets is not None:
-            watched.update([i for i in task.targets if i not in self._pool.departed][:1])
+            hoped_for = task.targets - task.refused_by
+            watched.update([i for i in hoped_for if i not in self._pool.departed][:1])
         return tuple(watched)

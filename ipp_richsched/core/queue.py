@@ -163,11 +163,16 @@ class ReadyQueue:
                 self._join(group, engine)
 
     def engine_died(self, engine: Engine) -> list[Group]:
-        """Have `engine` take no part; the groups that have none now, O(groups)."""
+        """Have `engine` take no part; the groups that it might have saved, O(groups)."""
         for group in engine.groups:
             group.engines -= 1
         engine.groups.clear()
-        return [group for group in self.groups() if not self.has_engine(group)]
+        return [
+            group
+            for group in self.groups()
+            if (group.targets is None or engine.ident in group.targets)
+            and not self.has_engine(group)
+        ]
 
     def _join(self, group: Group, engine: Engine) -> None:
         group.engines += 1

@@ -431,23 +431,6 @@ def test_an_engine_that_comes_back_starts_anew() -> None:
     assert core.reply("a", "t") == [relay("t", "a")]
 
 
-@pytest.mark.parametrize("stranded_timeout", [1, None])
-def test_an_engine_that_failed_a_task_may_retry_it_when_it_is_back(
-    stranded_timeout: float | None,
-) -> None:
-    core = Driver("b", "a", stranded_timeout=stranded_timeout)
-    core.submit("t", retries=1)
-    core.submit("refused by both", targets=["a", "b"])
-    assert core.reply("a", "t", "error") == []
-    core.refuse("b", "refused by both")
-    core.refuse("a", "refused by both")
-    core.unregister("a")
-    core.refuse("b", "t")
-    core.wait(0.9)
-    assert core.register("a") == []
-    assert core.wait(0.25)[-1] == assign("t", "a", again=3)
-
-
 # -- time ------------------------------------------------------------------------------
 
 
@@ -633,18 +616,6 @@ def test_a_task_whose_targets_died_does_not_wait_for_the_rest_of_what_it_follows
     core.submit("t2", targets=["c"], follow=Dependency(["t0", "t1"], all=False))
     assert core.reply("c", "t1") == [relay("t1", "c"), assign("y", "c")]
     assert core.unregister("c") == [fail("t2")]
-
-
-def test_a_refused_follower_fails_with_the_last_of_its_targets() -> None:
-    core = Driver("a", "b")
-    core.submit("here", targets=["a"])
-    core.submit("there", targets=["b"])
-    core.reply("a", "here")
-    follow = Dependency(["here", "there"], all=False)
-    assert core.submit("t", follow=follow, targets=["a", "b"]) == [assign("t", "a")]
-    assert core.refuse("a", "t") == []  # it may follow the other one
-    core.unregister("a")
-    assert core.unregister("b") == [fail("t")]
 
 
 def test_a_follower_takes_up_again_with_an_engine_that_comes_back() -> None:

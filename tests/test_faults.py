@@ -1,0 +1,104 @@
+"""What goes wrong in the scheduler itself, or in a subclass, must not spoil anything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ipp_richsched import RichTaskScheduler
+
+from .scripted import Faulty, Start
+
+
+class PlantedError(Exception):
+    """An error of our own."""
+
+
+class Planted(Faulty):
+    """Fails in what it does for the task ``bad``."""
+
+    method = ""
+
+    def start(self) -> None:
+        super().start()
+        function = getattr(self._wire, self.method)
+
+        def fail(action: Any, *args: Any) -> Any:
+            if action.msg_id == "bad":
+                raise PlantedError
+            return function(action, *args)
+
+        setattr(self._wire, self.method, fail)
+
+
+class FailsToTellTheHub(Planted):
+    method = "task_destination"
+
+
+class FailsToAnswer(Planted):
+    method = "error_reply"
+
+
+class FailsToCount(Faulty):
+    """Raises in each method that a subclass may override."""
+
+    def add_job(self, idx: int) -> None:
+        super().add_job(idx)
+        raise PlantedError
+
+    def finish_job(self, idx: int) -> None:
+        super().finish_job(idx)
+        raise PlantedError
+
+
+class Delays(RichTaskScheduler):
+    """Looks at submissions later, outside of any turn."""
+
+    def dispatch_submission(self, raw_msg: Any) -> None:
+        self.loop.call_later(0.05, super().dispatch_submission, raw_msg)
+
+
+def test_an_error_for_one_message_is_no_error_for_those_sent_with_it(start: Start) -> None:
+    cluster = start(FailsToTellTheHub, config={"TaskScheduler": {"hwm": 0}})
+    client = cluster.client()
+    tasks = ["first", "bad", "last"]
+    for msg_id in tasks:
+        client.submit(msg_id=msg_id)
+    engine = cluster.engine(b"e1")
+    taken = [engine.take() for _ in tasks]
+    assert [msg_id for msg_id, _ in taken] == tasks
+    for _, task in taken:
+        engine.reply(task)
+    assert [client.answer()["parent_header"]["msg_id"] for _ in tasks] == tasks
+    assert engine.idle()
+    assert cluster.log.count("internal error") == 1
+
+
+def test_an_answer_that_fails_does_not_keep_others_from_theirs(start: Start) -> None:
+    cluster = start(FailsToAnswer)
+    engine, client = cluster.engine(b"e1"), cluster.client()
+    head = client.submit()
+    client.submit(msg_id="bad", after=[head])
+    others = [client.submit(after=[head]) for _ in range(3)]
+    engine.reply(engine.take()[1], status="error")
+    answered = [client.answer()["parent_header"]["msg_id"] for _ in range(4)]
+    assert answered == [head, *others]
+
+
+def test_a_subclass_that_fails_to_count_loses_no_task(start: Start) -> None:
+    cluster = start(FailsToCount)
+    engine, client = cluster.engine(b"e1"), cluster.client()
+    first = client.submit()
+    second = client.submit(after=[first])
+    for msg_id in (first, second):
+        taken, task = engine.take()
+        assert taken == msg_id
+        engine.reply(task)
+        assert client.answer()["content"]["status"] == "ok"
+    assert "add_job raised" in cluster.log
+
+
+def test_a_subclass_may_dispatch_outside_of_a_turn(start: Start) -> None:
+    cluster = start(Delays)
+    engine, client = cluster.engine(b"e1"), cluster.client()
+    msg_id = client.submit()
+    assert engine.take()[0] == msg_id
