@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from random import Random
 
 import hypothesis.strategies as st
@@ -10,6 +11,7 @@ from hypothesis import given
 from ipp_richsched.core.deadlines import Deadlines, Entry, Kind
 from ipp_richsched.core.dependency import MET
 from ipp_richsched.core.engines import Engine
+from ipp_richsched.core.history import ROW, History, Outcome
 from ipp_richsched.core.queue import Group, ReadyQueue
 from ipp_richsched.core.task import NOWHERE, Task
 
@@ -86,3 +88,36 @@ def test_empty_groups_go() -> None:
         queue.remove(excluded)
     assert len(queue.groups()) == 1
     assert not engine.groups
+
+
+PREFIXES = st.sampled_from(["", "_", "session_1_", "session_2_", "session_1_0", "session_1"])
+NUMBERS = st.sampled_from(
+    ["", "0", "1", "01", "-1", "1 ", "²", "\u0661", f"{ROW}", f"{ROW - 1}", "9" * 20]
+)
+OUTCOMES = st.builds(Outcome, st.booleans(), st.sampled_from([None, b"a", b"b"]))
+
+
+@given(st.dictionaries(st.builds(str.__add__, PREFIXES, NUMBERS), OUTCOMES), PREFIXES, NUMBERS)
+def test_a_history_takes_no_msg_id_for_another(
+    outcomes: dict[str, Outcome], prefix: str, number: str
+) -> None:
+    history = History()
+    for msg_id, outcome in outcomes.items():
+        assert history.record(msg_id, *outcome) == outcome
+    assert len(history) == len(outcomes)
+    for msg_id in (prefix + number, *outcomes):
+        assert history.get(msg_id) == outcomes.get(msg_id)
+        assert (msg_id in history) == (msg_id in outcomes)
+
+
+def test_a_history_keeps_a_few_bytes_of_a_task() -> None:
+    tracemalloc.start()
+    try:
+        history = History()
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(20_000):
+            history.record(f"5cd3d2f1-67cc4e9b89adf2d355e6e762_12345_{number}", True, b"engine")
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 20_000 * 16
