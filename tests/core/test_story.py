@@ -90,6 +90,19 @@ def test_an_error_of_the_core_tells_the_story_and_loses_no_decision() -> None:
     assert core.reply("a", "2") == [relay("2", "a"), assign("3", "a")]
 
 
+def test_an_error_in_placing_one_task_leaves_no_other_aside() -> None:
+    driver = Driver("a", hwm=0)
+    driver.submit("head")
+    for msg_id in ("bad", "1", "2"):
+        driver.submit(msg_id, after=["head"])
+    choose = mock.Mock(side_effect=[ZeroDivisionError("oh no"), *driver.core.pool.engines.values()])
+    with mock.patch.object(EnginePool, "choose", choose), pytest.raises(CoreError, match="oh no"):
+        driver.reply("a", "head")
+    assert driver.core.busy
+    actions = driver.core.handle(TimePassed(), now=driver.now)
+    assert actions == [assign("1", "a"), assign("2", "a")]
+
+
 @pytest.mark.parametrize("after", TaskState)
 @pytest.mark.parametrize("before", TaskState)
 def test_every_pair_of_states_is_in_the_table_or_an_error(
