@@ -6,7 +6,6 @@ import multiprocessing
 import time
 from collections.abc import Sequence
 from tempfile import TemporaryDirectory
-from types import TracebackType
 from typing import Any
 
 import psutil
@@ -205,10 +204,5 @@ class Cluster:
     def __enter__(self) -> Cluster:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()

@@ -8,7 +8,6 @@ import os
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
 
 import ipyparallel as ipp
 import psutil
@@ -97,12 +96,7 @@ class RealCluster:
     def __enter__(self) -> RealCluster:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         # a nanny outlives its engine, and a process caught while it starts is in no books
         while processes := self._processes():
             for process in processes:

@@ -289,7 +289,6 @@ class RichTaskScheduler(TaskScheduler):
     def dispatch_query_reply(self, msg: Frames) -> None:
         """Take in the engines that were there before."""
         self._dispatch(self._take_in_engines, [msg], "hub")
-        self._turn()
 
     def _take_in_engines(self, msg: Frames) -> None:
         engines, problem = self._wire.read_engines(msg)
@@ -301,16 +300,14 @@ class RichTaskScheduler(TaskScheduler):
 
     def _register_engine(self, uid: bytes) -> None:
         self._feed(EngineRegistered(uid))
-        self._schedule_turn()
 
     def _unregister_engine(self, uid: bytes) -> None:
         self._feed(EngineUnregistered(uid))
-        self._schedule_turn()
 
     # -- to the core and back ----------------------------------------------------------
 
     def _feed(self, event: Event) -> None:
-        """Hand an event to the core; what it decides is sent when the turn ends."""
+        """Hand an event to the core; what it decides is sent in this turn, or the next."""
         self._carry_out(self._decide(event))
 
     def _decide(self, event: Event) -> list[Action]:
@@ -352,4 +349,3 @@ class RichTaskScheduler(TaskScheduler):
         # what has arrived counts before what has come too late
         self._turn()
         self._feed(TimePassed())
-        self._turn()

@@ -59,7 +59,7 @@ def _check_task(core: SchedulerCore, task: Task) -> None:
     assert queued == (task.state is TaskState.READY), f"{task}: its group"
     if core.busy:
         return
-    after = task.after.status(task.after_accepted, task.after_refused)
+    after = task.after_status
     if task.state is TaskState.WAITING:
         follow = core.prospects.follow(task)
         assert Status.PENDING in (after, follow), f"{task} waits for nothing"

@@ -287,7 +287,7 @@ class SchedulerCore:
 
     def _advance(self, task: Task) -> None:
         """Look again at a waiting task, after a change in what it waits for."""
-        after = task.after.status(task.after_accepted, task.after_refused)
+        after = task.after_status
         follow = self.prospects.follow(task)
         if after is Status.UNREACHABLE:
             self.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.after(task, self._first))
@@ -350,8 +350,7 @@ class SchedulerCore:
 
     def _requeue(self, task: Task) -> None:
         """Look again at a queued task: other engines may take it now."""
-        if task.parking is not None:
-            self.placement.unpark(task)
+        self.placement.unpark(task)
         self.queue.remove(task)
         self.unplaced.append(task)
 
@@ -430,8 +429,7 @@ class SchedulerCore:
         else:
             count_after(task, outcome)
         if task.state is TaskState.WAITING:
-            after = task.after.status(task.after_accepted, task.after_refused)
-            if after is Status.PENDING and not follows:
+            if not follows and task.after_status is Status.PENDING:
                 return  # one of several, which decides nothing else
             self._first = first
             self._advance(task)
@@ -451,8 +449,7 @@ class SchedulerCore:
         if task.timer is not None:
             self.deadlines.cancel(task.timer)
             task.timer = None
-        if task.parking is not None:
-            self.placement.unpark(task)
+        self.placement.unpark(task)
 
     def warn(self, text: str) -> None:
         self._actions.append(Warn(text))

@@ -140,7 +140,7 @@ class Placement:
             elif first or (group.parked and engine.ident in group.excluded):
                 for task in group:
                     again = engine.ident in task.failed_on - task.refused_by
-                    if again and task.parking is not None:
+                    if again:
                         self.unpark(task)  # it may be tried once more, as on any that failed it
                     if again or first:  # while there was no engine at all they just waited
                         tasks.append(task)
@@ -163,10 +163,10 @@ class Placement:
             self._lifecycle.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, text)
 
     def unpark(self, task: Task) -> None:
-        """Stop the deadline of a task that nobody could take."""
-        assert task.parking is not None
-        self._deadlines.cancel(task.parking)
-        task.parking = None
+        """Stop the deadline of a task that nobody could take, if one runs."""
+        if task.parking is not None:
+            self._deadlines.cancel(task.parking)
+            task.parking = None
 
     def _choose(self, places: frozenset[bytes] | None, excluded: frozenset[bytes]) -> Engine | None:
         """The engine for a ready task, if one that may take it has room."""
@@ -226,5 +226,4 @@ class Placement:
         if group.parked:
             group.parked = False
             for task in group:
-                if task.parking is not None:
-                    self.unpark(task)
+                self.unpark(task)
