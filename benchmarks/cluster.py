@@ -11,11 +11,12 @@ from typing import Any
 import psutil
 import zmq
 
+from ipp_richsched.transport import receive, send
+
 from . import messages
 from .clock import cpu_seconds
 from .peers import HOLD, RELAY, run_engines, run_hub, run_scheduler
 from .shapes import MakeShape, flat
-from .sockets import receive, send, wait
 
 DEADLINE = 60.0
 """Seconds without an answer after which a benchmark gives up."""
@@ -84,7 +85,6 @@ class Cluster:
         self._notifier.bind(urls["notify"])
         self._query.bind(urls["query"])
         self.client.setsockopt(zmq.IDENTITY, b"5cd3d2f1-67cc4e9b89adf2d355e6e762")
-        self.client.setsockopt(zmq.RCVTIMEO, int(DEADLINE * 1000))
         self.client.connect(urls["client"])
 
     def _announce(self) -> None:
@@ -119,11 +119,9 @@ class Cluster:
         StuckError
             If none comes.
         """
-        try:
-            wait(self.client)
-        except zmq.Again:
-            text = f"{self.kind}: {self.outstanding} tasks are not answered"
-            raise StuckError(text) from None
+        if not self.client.poll(int(DEADLINE * 1000)):
+            raise StuckError(f"{self.kind}: {self.outstanding} tasks are not answered")
+        receive(self.client)
         self.outstanding -= 1
 
     def drain(self, outstanding: int = 0) -> None:

@@ -7,9 +7,10 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import zmq
 from ipyparallel.serialize import pack_apply_message
 from jupyter_client.session import DELIM
+
+from ipp_richsched.transport import Part
 
 KEY = b"a key of the length that sessions use"
 _AUTH = hmac.new(KEY, digestmod="sha256")
@@ -44,7 +45,7 @@ def task(msg_id: str, buffers: Sequence[bytes] = PAYLOAD, **fields: Any) -> list
     return [DELIM, sign(parts), *parts, *buffers]
 
 
-def replier(engine: str) -> Callable[[list[zmq.Frame]], list[bytes | zmq.Frame]]:
+def replier(engine: str) -> Callable[[Sequence[Part]], list[Part]]:
     """How an engine answers: a function from the frames of a task to those of its reply.
 
     The reply brings back the largest buffer of the task, or a small one.
@@ -60,13 +61,15 @@ def replier(engine: str) -> Callable[[list[zmq.Frame]], list[bytes | zmq.Frame]]
     ).encode()
     content = b'{"status": "ok"}'
 
-    def reply(frames: list[zmq.Frame]) -> list[bytes | zmq.Frame]:
+    def reply(frames: Sequence[Part]) -> list[Part]:
         # the client's identity, the delimiter, the signature, four parts, the buffers
-        parts = [header, frames[3].bytes, metadata, content]
-        result = max(frames[7:], key=len, default=b"")
+        asked = frames[3]
+        assert isinstance(asked, bytes)  # no header here is as large as a frame that is not
+        parts = [header, asked, metadata, content]
+        result: Part = max(frames[7:], key=len, default=b"")
         if len(result) < 1024:
             result = b"\x80\x04K\x08."
-        return [frames[0].bytes, DELIM, sign(parts), *parts, result]
+        return [frames[0], DELIM, sign(parts), *parts, result]
 
     return reply
 

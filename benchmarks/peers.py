@@ -18,9 +18,9 @@ from ipyparallel.controller.task_scheduler import TaskScheduler
 from zmq.devices import monitored_queue
 
 from ipp_richsched import RichTaskScheduler
+from ipp_richsched.transport import receive, send
 
 from . import messages
-from .sockets import receive, send
 
 HOLD = b"hold"
 """A task whose last buffer is this is never answered."""
@@ -129,7 +129,7 @@ def _answer(socket: zmq.Socket, reply: Any) -> None:
             frames = receive(socket)
         except zmq.Again:
             return
-        if len(frames[-1]) != len(HOLD) or frames[-1].bytes != HOLD:
+        if frames[-1] != HOLD:
             send(socket, reply(frames))
 
 
