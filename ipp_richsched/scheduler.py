@@ -218,11 +218,17 @@ class RichTaskScheduler(TaskScheduler):
                 if not more:
                     break
                 self._serve(sources)
+            # what has arrived counts before what has come too late
+            deadline = self._core.next_deadline()
+            if deadline is not None and deadline <= time.monotonic():
+                self._feed(TimePassed())
+                self._flush()
         finally:
             self._turn_is_due = False
-            self._set_alarm()
-            if more:
+            if more or self._core.busy:
                 self._schedule_turn()
+            else:
+                self._set_alarm()
 
     def _serve(self, sources: list[zmq.Socket]) -> None:
         """Take in what has come, and carry out what it leads to."""
@@ -342,10 +348,8 @@ class RichTaskScheduler(TaskScheduler):
         self._alarm_time = deadline
         if deadline is not None:
             delay = max(0.0, deadline - time.monotonic())
-            self._alarm = self.loop.call_later(delay, self._time_passed)
+            self._alarm = self.loop.call_later(delay, self._wake)
 
-    def _time_passed(self) -> None:
+    def _wake(self) -> None:
         self._alarm = self._alarm_time = None
-        # what has arrived counts before what has come too late
         self._turn()
-        self._feed(TimePassed())

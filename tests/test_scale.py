@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
 from jupyter_client.session import DELIM
+
+from ipp_richsched.core.machine import SLICE
 
 from .scripted import Client, Engine, Peer, ScriptedCluster
 
@@ -64,13 +68,27 @@ class Traffic:
 
     def submit(self, client: Client, tasks: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Send tasks, each a msg_id and its metadata, and wait until they are taken in."""
+        self.send(client, tasks)
+        last = client.submit(after=["nobody"])
+        self.until(lambda: last in self.answers, "the last submission's answer")
+        del self.answers[last]
+
+    def send(self, client: Client, tasks: Iterable[tuple[str, dict[str, Any]]]) -> None:
         for msg_id, metadata in tasks:
             header = {"msg_id": msg_id, "msg_type": "apply_request", "username": "", "session": ""}
             parts = [json.dumps(part).encode() for part in (header, {}, metadata, {})]
             client.send([DELIM, self._sign(parts), *parts])
-        last = client.submit(after=["nobody"])
-        self.until(lambda: last in self.answers, "the last submission's answer")
-        del self.answers[last]
+
+    @contextmanager
+    def freeze(self) -> Iterator[None]:
+        """Stop the scheduler's process: what is sent meanwhile comes to it all at once."""
+        pid = self._cluster.process.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Pass messages on until a condition holds; fails when none comes any more."""
@@ -95,11 +113,13 @@ class Traffic:
         self.until(none_is_missing, f"the answers to {len(missing)} tasks")
 
     def serve_others(self, ident: bytes) -> None:
-        """An engine registers meanwhile, and tasks of another client run on it."""
+        """Another client submits tasks meanwhile, and the engine for them registers."""
         client = self.client(b"the client of " + ident)
-        self.engine(ident)
         # more than it has room for, so that it is also given the next ones in time
-        tasks = [client.submit(targets=[ident.decode()]) for _ in range(3)]
+        tasks = ids(3, f"of {ident!r}")
+        self.submit(client, ((msg_id, {"targets": [ident.decode()]}) for msg_id in tasks))
+        # after them: without a limit, it is at once given whatever else there is
+        self.engine(ident)
         self.until_answered(tasks)
         assert [self.answers.pop(task) for task in tasks] == ["ok"] * 3
         assert {self.taken.pop(task) for task in tasks} == {ident}
@@ -261,3 +281,19 @@ def test_a_backlog_that_meets_its_first_engine(start: Start) -> None:
     traffic.until_answered(backlog)
     assert set(traffic.answers.values()) == {"ok"}
     assert set(traffic.taken.values()) == {b"e1", b"e2"}, "an engine that joins gets no share"
+
+
+def test_work_that_is_left_goes_on_while_messages_pour_in(start: Start) -> None:
+    traffic = start(TaskScheduler={"hwm": 0})
+    client = traffic.client()
+    client.socket.setsockopt(zmq.SNDHWM, 0)
+    traffic.submit(client, ((msg_id, {}) for msg_id in ids(10 * SLICE, "backlog")))
+
+    with traffic.freeze():
+        traffic.engine(b"e1")
+        flood = ids(SOME, "flood")
+        traffic.send(client, ((msg_id, {"after": ["nobody"]}) for msg_id in flood))
+    traffic.until(lambda: len(traffic.taken) > 5 * SLICE, "the engine's part of the backlog")
+    answered = len(traffic.answers)
+    assert answered < SOME / 2, "the backlog had to wait for all that came after it"
+    traffic.until_answered(flood)

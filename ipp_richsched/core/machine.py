@@ -5,7 +5,7 @@ event entails is worked off in a loop (`_settle`), never by recursion: finished 
 the counters of their dependents (`_tell`), tasks that became ready and engines that gained
 room are matched (`Placement.match`), and whatever fails on the way goes round again.  No
 event does more than a slice of that: what is left makes `TimePassed` due at once, so that
-the shell can serve its sockets in between.
+the shell can serve its sockets in between.  What comes meanwhile is taken in and adds to it.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from .schemes import find_scheme
 from .story import CoreError, Story
 from .task import NOWHERE, Task, TaskState
 
-SLICE, CROWDED_SLICE = 500, 10
-"""How much work one event may cost, and one that comes while there is work left."""
+SLICE = 500
+"""How much work one event may cost."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds that an engine which could not be reached is left alone, doubled each time."""
@@ -122,13 +122,14 @@ class SchedulerCore:
         CoreError
             If there is an error in the core itself.
         """
-        # events that come while there is work left are taken in, and add little to it
-        budget = CROWDED_SLICE if self.busy and type(event) is not TimePassed else SLICE
+        # or else a flood of events that each do some of the work that is left would not be read
+        goes_on = not self.busy or type(event) is TimePassed
         self._now = now
         self._actions = []
         try:
             self._handlers[type(event)](event)  # type: ignore[operator]
-            self._settle(budget)
+            if goes_on:
+                self._settle()
         except Exception as error:
             # what it kept from being done is done with the next event
             self._first = ""
@@ -394,10 +395,10 @@ class SchedulerCore:
 
     # -- carrying an event through -----------------------------------------------------
 
-    def _settle(self, budget: int) -> None:
+    def _settle(self) -> None:
         """Work off what events entail, as far as the budget goes."""
         # placing has a budget of its own, so that no engine idles while a long cascade is told
-        places = budget
+        budget = places = SLICE
         while True:
             while self._news and budget > 0:
                 self._tell(self._news.popleft())

@@ -501,10 +501,13 @@ def test_what_one_event_entails_is_worked_off_in_slices() -> None:
     assert len(actions) == 1 + SLICE
     assert core.busy
     assert core.next_deadline() == driver.now
-    # news are served in between
-    assert core.handle(TaskSubmitted("new"), now=driver.now)[-1].msg_id == "new"
-    assert len(actions) + len(driver.wait(0)) >= many - SLICE
-    # and so are the tasks of a dead engine
+    # what comes meanwhile is taken in, and waits for none of it
+    assert core.handle(TaskSubmitted("new"), now=driver.now) == []
+    bad = TaskSubmitted("bad", "message bad", after=Dependency(["?"]))
+    assert core.handle(bad, now=driver.now) == [fail("bad", Reason.INVALID_DEPENDENCY)]
+    actions += driver.wait(0)
+    assert len(actions) == 1 + many + 1
+    # the tasks of a dead engine fail in slices, too
     held = len(core.pool.engines[b"b"].assigned)
     assert held > SLICE
     driver.unregister("b")
@@ -512,6 +515,19 @@ def test_what_one_event_entails_is_worked_off_in_slices() -> None:
     assert len(core.handle(TimePassed(), now=driver.now)) == SLICE
     assert core.next_deadline() == driver.now
     assert len(driver.wait(0)) == held - SLICE
+
+
+def test_a_reply_waits_for_none_of_the_work_that_is_left() -> None:
+    driver = Driver(hwm=0)
+    core = driver.core
+    for number in range(3 * SLICE):
+        driver.submit(f"{number}")
+    core.handle(EngineRegistered(b"a"), now=driver.now)
+    for number in range(100):
+        reply = TaskReplied(b"a", f"{number}", "ok")
+        assert [type(action) for action in core.handle(reply, now=driver.now)] == [RelayReply]
+    assert core.busy
+    assert len(driver.wait(0)) == 2 * SLICE
 
 
 def test_an_engine_takes_a_backlog_in_slices_and_in_order() -> None:

@@ -144,7 +144,7 @@ class Run:
 @pytest.fixture(autouse=True)
 def small_slices() -> Iterator[None]:
     """So that every few steps a cascade is cut in two."""
-    with mock.patch.multiple(machine, SLICE=4, CROWDED_SLICE=1):
+    with mock.patch.object(machine, "SLICE", 4):
         yield
 
 
