@@ -55,7 +55,7 @@ def _may_run(core: SchedulerCore, task: Task, ident: bytes) -> bool:
 def _check_task(core: SchedulerCore, task: Task) -> None:
     assert task.msg_id not in core.history, f"{task} is finished and is not"
     assert (task.engine is not None) == (task.state is TaskState.ASSIGNED), f"{task}: its engine"
-    queued = task.group is not None or task in core.unplaced
+    queued = task.group is not None or task in core.lifecycle.unplaced
     assert queued == (task.state is TaskState.READY), f"{task}: its group"
     if core.busy:
         return

@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
-from typing import Protocol
 
 from .actions import Reason
-from .deadlines import Deadlines, Kind
+from .deadlines import Kind
 from .dependency import Status
-from .engines import Engine, EnginePool
+from .engines import Engine
 from .explain import Explain
+from .lifecycle import Lifecycle
 from .prospects import Prospects
-from .queue import Group, ReadyQueue
+from .queue import Group
 from .schemes import SchemeError
 from .task import Task, TaskState
 
@@ -25,57 +25,39 @@ RETRY_PAUSE = 0.25
 """Seconds before engines that have all failed a task may try it again."""
 
 
-class Lifecycle(Protocol):
-    """What placement asks of the machine."""
-
-    def assign(self, task: Task, engine: Engine) -> None: ...
-
-    def fail(self, task: Task, reason: Reason, text: str) -> None: ...
-
-    def watch(self, task: Task) -> None: ...
-
-    def warn(self, text: str) -> None: ...
-
-
 class Placement:
     """The choice of an engine for each ready task, and what becomes of those without one.
 
     Parameters
     ----------
-    pool : EnginePool
-    deadlines : Deadlines
+    lifecycle : Lifecycle
     prospects : Prospects
     explain : Explain
     stranded_timeout : float or None
         Seconds that a task waits when no registered engine may take it; None for ever.
-    lifecycle : Lifecycle
     """
 
     def __init__(
         self,
-        pool: EnginePool,
-        deadlines: Deadlines,
+        lifecycle: Lifecycle,
         prospects: Prospects,
         explain: Explain,
         stranded_timeout: float | None,
-        lifecycle: Lifecycle,
     ) -> None:
-        self.queue = ReadyQueue(pool.engines)
-        self._pool = pool
-        self._deadlines = deadlines
+        self._lifecycle = lifecycle
+        self._pool = lifecycle.pool
+        self._queue = lifecycle.queue
+        self._deadlines = lifecycle.deadlines
         self._prospects = prospects
         self._explain = explain
         self._stranded_timeout = stranded_timeout
-        self._lifecycle = lifecycle
 
     @property
     def waits_for_ever(self) -> bool:
         """Whether a task that no engine may take waits without a deadline."""
         return self._stranded_timeout is None
 
-    def match(
-        self, ready: list[Task], roomy: Iterable[Engine], now: float, budget: int
-    ) -> tuple[list[Engine], int]:
+    def match(self, budget: int) -> int:
         """Place tasks that became ready, and queued ones on engines that gained room.
 
         Costs what `ReadyQueue.first` and the scheme's index cost, for each task assigned
@@ -83,30 +65,26 @@ class Placement:
 
         Parameters
         ----------
-        ready : list of Task
-            Emptied as they are placed or queued.
-        roomy : iterable of Engine
-        now : float
         budget : int
             How many queued tasks may be assigned.
 
         Returns
         -------
-        list of Engine
-            Those that still have room for queued tasks, where the budget did not suffice.
         int
-            What is left of the budget.
+            What is left of it; engines for which it did not suffice are still `roomy`.
         """
+        ready, roomy = self._lifecycle.unplaced, self._lifecycle.roomy
         if len(ready) > 1:
             ready.sort(reverse=True)
         if roomy:
+            self._lifecycle.roomy = []
             roomy = [engine for engine in dict.fromkeys(roomy) if self._pool.has(engine)]
         while ready:
             task = ready.pop()
             if task.state is not TaskState.READY:
                 continue  # it failed on the way
             places, excluded = self._prospects.places(task), task.excluded
-            if roomy and self.queue:
+            if roomy and self._queue:
                 able = [
                     engine
                     for engine in roomy
@@ -120,40 +98,42 @@ class Placement:
             if chosen is not None:
                 self._lifecycle.assign(task, chosen)
                 continue
-            group = self.queue.add(task, places, task.excluded)
-            if not self.queue.has_engine(group):
-                self._park(task, group, now)
-        if roomy and self.queue:
+            group = self._queue.add(task, places, task.excluded)
+            if not self._queue.has_engine(group):
+                self._park(task, group)
+        if roomy and self._queue:
             budget = self._fill(roomy, budget)
             if budget <= 0:
-                return [engine for engine in roomy if self._offer(engine) is not None], 0
-        return [], budget
+                self._lifecycle.roomy += [e for e in roomy if self._offer(e) is not None]
+        return budget
 
     def engine_registered(self, engine: Engine) -> list[Task]:
         """Tasks to review because engines have come; O(groups), and O(tasks parked for one)."""
-        self.queue.engine_registered(engine)
+        self._queue.engine_registered(engine)
         first = len(self._pool.engines) == 1
         tasks: list[Task] = []
-        for group in self.queue.groups():
+        for group in self._queue.groups():
             if group.admits(engine.ident):
                 self._unpark(group)
             elif first or (group.parked and engine.ident in group.excluded):
                 for task in group:
                     again = engine.ident in task.failed_on - task.refused_by
                     if again:
-                        self.unpark(task)  # it may be tried once more, as on any that failed it
+                        self._lifecycle.unpark(
+                            task
+                        )  # it may be tried once more, as on any that failed it
                     if again or first:  # while there was no engine at all they just waited
                         tasks.append(task)
         return sorted(tasks)
 
     def engine_died(self, engine: Engine) -> list[Task]:
         """Tasks to review because `engine` has died; O(groups), O(n log n) in those tasks."""
-        return sorted(task for group in self.queue.engine_died(engine) for task in group)
+        return sorted(task for group in self._queue.engine_died(engine) for task in group)
 
-    def review(self, task: Task, now: float) -> None:
+    def review(self, task: Task) -> None:
         """Look again at a task that no engine could take; one that can may have come since."""
-        if task.group is not None and not self.queue.has_engine(task.group):
-            self._park(task, task.group, now)
+        if task.group is not None and not self._queue.has_engine(task.group):
+            self._park(task, task.group)
 
     def give_up(self, task: Task) -> None:
         """A task has waited long enough for an engine that could take it."""
@@ -162,11 +142,9 @@ class Placement:
             text = self._explain.gave_up(task, self._stranded_timeout)
             self._lifecycle.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, text)
 
-    def unpark(self, task: Task) -> None:
-        """Stop the deadline of a task that nobody could take, if one runs."""
-        if task.parking is not None:
-            self._deadlines.cancel(task.parking)
-            task.parking = None
+    def watch(self, task: Task) -> None:
+        """Look again at a task when an engine comes or dies that decides what becomes of it."""
+        self._lifecycle.graph.watch(task, self._prospects.decisive_engines(task))
 
     def _choose(self, places: frozenset[bytes] | None, excluded: frozenset[bytes]) -> Engine | None:
         """The engine for a ready task, if one that may take it has room."""
@@ -180,7 +158,7 @@ class Placement:
         """The next task for an engine if it has room, of those submitted before another."""
         if not self._pool.has_room(engine):
             return None
-        task = self.queue.first(engine)
+        task = self._queue.first(engine)
         return task if task is not None and task.seq < before else None
 
     def _fill(self, engines: Iterable[Engine], budget: int, before: float = math.inf) -> int:
@@ -190,15 +168,16 @@ class Placement:
             engine = line.popleft()
             task = self._offer(engine, before)
             if task is not None:
-                self.queue.remove(task)
+                self._queue.remove(task)
                 self._lifecycle.assign(task, engine)
                 budget -= 1
                 if self._pool.has_room(engine):
                     line.append(engine)
         return budget
 
-    def _park(self, task: Task, group: Group, now: float) -> None:
+    def _park(self, task: Task, group: Group) -> None:
         """Decide what becomes of a queued task that no registered engine may take now."""
+        now = self._lifecycle.now
         follow = self._prospects.follow(task)
         if follow is Status.UNREACHABLE:
             text = self._explain.follow(task)
@@ -207,7 +186,7 @@ class Placement:
             text = self._explain.targets(task)
             self._lifecycle.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, text)
         elif follow is Status.PENDING:
-            self._lifecycle.watch(task)  # what else it follows has still to run
+            self.watch(task)  # what else it follows has still to run
         elif not self._pool.engines or task.parking is not None:
             return  # with no engine at all tasks wait: the cluster may be starting
         elif self._pool.has_any(self._prospects.places(task), task.refused_by):
@@ -226,4 +205,4 @@ class Placement:
         if group.parked:
             group.parked = False
             for task in group:
-                self.unpark(task)
+                self._lifecycle.unpark(task)

@@ -1,0 +1,200 @@
+"""A task's way from state to state.
+
+Each step takes a task out of the collection that holds it and puts it into the next, says
+what the shell has to do, and keeps what other tasks and engines have to hear of it: that is
+for the machine to work off.  Nothing here chooses: not an engine, and not a task's fate.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .actions import Action, AssignTask, FailTask, Reason, RefuseTask, RelayReply, Warn
+from .deadlines import Deadlines, Kind
+from .engines import Engine, EnginePool
+from .events import TaskReplied, TaskSubmitted
+from .graph import DependencyGraph, News
+from .history import History
+from .queue import ReadyQueue
+from .story import Story
+from .task import Task, TaskState
+
+
+class Lifecycle:
+    """The collections that hold tasks, and the steps between them.
+
+    Attributes
+    ----------
+    pool : EnginePool
+    tasks : dict of str to Task
+        Those that are not finished, by msg_id.
+    queue : ReadyQueue
+    graph : DependencyGraph
+    deadlines : Deadlines
+    history : History
+    story : Story
+    now : float
+        The time of the event that is being handled.
+    actions : list of Action
+        What that event has led to so far.
+    first : str
+        While one failure entails another: the first.
+    news : deque of News
+        What dependents have still to be told.
+    unplaced : list of Task
+        Ready ones that have not been offered to an engine, nor queued.
+    roomy : list of Engine
+        Engines that gained room, and may not have been offered a task.
+    """
+
+    def __init__(self, pool: EnginePool) -> None:
+        self.pool = pool
+        self.tasks: dict[str, Task] = {}
+        self.queue = ReadyQueue(pool.engines)
+        self.graph = DependencyGraph()
+        self.deadlines = Deadlines()
+        self.history = History()
+        self.story = Story()
+        self.now = 0.0
+        self.actions: list[Action] = []
+        self.first = ""
+        self.news: deque[News] = deque()
+        self.unplaced: list[Task] = []
+        self.roomy: list[Engine] = []
+        self._note = self.story.note
+        self._submitted = 0
+
+    def submit(self, event: TaskSubmitted) -> Task | None:
+        """A new task, or None if there was one under its id."""
+        first = self.tasks.get(event.msg_id)
+        if first is not None or event.msg_id in self.history:
+            message = first.message if first is not None else None
+            self.actions.append(RefuseTask(event.msg_id, event.message, message))
+            return None
+        self._submitted += 1
+        task = self.tasks[event.msg_id] = Task(
+            event.msg_id,
+            self._submitted,
+            event.message,
+            event.targets,
+            event.after,
+            event.follow,
+            event.timeout,
+            event.retries,
+        )
+        self._note((self.now, task.msg_id, "submitted", ""))
+        self._start_timeout(task)
+        return task
+
+    def make_ready(self, task: Task) -> None:
+        """All that a task waited for is there, but an engine."""
+        task.move(TaskState.READY)
+        self._note((self.now, task.msg_id, "ready", ""))
+        self.unplaced.append(task)
+
+    def assign(self, task: Task, engine: Engine) -> None:
+        task.move(TaskState.ASSIGNED)
+        self._stop_timers(task)
+        self.graph.unwatch(task)
+        task.engine = engine
+        engine.assigned[task.msg_id] = task
+        self.pool.assign(engine)
+        task.attempts += 1
+        self._note((self.now, task.msg_id, "assigned to", engine.ident))
+        again = task.attempts if engine.ident in task.had_by else 0
+        action = AssignTask(task.msg_id, engine.ident, task.message, again, task.attempts)
+        self.actions.append(action)
+
+    def unassign(self, task: Task) -> None:
+        """A task never came to its engine: it is ready again, with the timeout that it had."""
+        self._release(task)
+        self._make_ready_again(task, task.expires)
+
+    def take_back(self, task: Task) -> None:
+        """An attempt is over and did not count: the task is ready again."""
+        assert task.engine is not None
+        task.had_by |= {task.engine.ident}
+        self._release(task)
+        self._make_ready_again(task)
+
+    def attempt_failed(self, task: Task, text: str) -> None:
+        """An attempt failed: there is a retry left, or else no reply that could be relayed."""
+        engine = task.engine
+        assert engine is not None
+        if task.retries > 0:
+            task.retries -= 1
+            if engine.ident in self.pool.engines:
+                task.failed_on |= {engine.ident}
+            self.take_back(task)
+        else:
+            self.fail(task, Reason.ENGINE_ERROR, text, engine.ident)
+
+    def requeue(self, task: Task) -> None:
+        """Look again at a queued task: other engines may take it now."""
+        self.unpark(task)
+        self.queue.remove(task)
+        self.unplaced.append(task)
+
+    def relay(self, task: Task, event: TaskReplied) -> None:
+        """Answer an assigned task with its engine's reply."""
+        self.actions.append(RelayReply(task.msg_id, event.engine, task.message, event.message))
+        self._release(task)
+        state = TaskState.SUCCEEDED if event.status == "ok" else TaskState.FAILED
+        self._rest(task, state, event.engine)
+
+    def fail(self, task: Task, reason: Reason, text: str, engine: bytes | None = None) -> None:
+        """Answer an unfinished task with an error of our own."""
+        self.graph.unwatch(task)
+        if task.group is not None:
+            self.queue.remove(task)
+        elif task.engine is not None:
+            self._release(task)
+        self.actions.append(FailTask(task.msg_id, reason, text, task.message, engine))
+        self._rest(task, TaskState.FAILED, engine)
+
+    def warn(self, text: str) -> None:
+        self.actions.append(Warn(text))
+
+    def unpark(self, task: Task) -> None:
+        """Stop the deadline of a task that nobody could take, if one runs."""
+        if task.parking is not None:
+            self.deadlines.cancel(task.parking)
+            task.parking = None
+
+    def _release(self, task: Task) -> None:
+        """Take an assigned task off its engine."""
+        engine = task.engine
+        assert engine is not None
+        del engine.assigned[task.msg_id]
+        task.engine = None
+        self.pool.finish(engine)
+        if self.pool.has(engine):
+            self.roomy.append(engine)
+
+    def _make_ready_again(self, task: Task, expires: float | None = None) -> None:
+        """Have a task wait for an engine; its timeout starts anew unless `expires` is given."""
+        task.move(TaskState.READY)
+        self._note((self.now, task.msg_id, "ready again, retries left:", task.retries))
+        self._start_timeout(task, expires)
+        self.unplaced.append(task)
+
+    def _rest(self, task: Task, state: TaskState, engine: bytes | None) -> None:
+        task.move(state)
+        self._stop_timers(task)
+        del self.tasks[task.msg_id]
+        succeeded = state is TaskState.SUCCEEDED
+        outcome = self.history.record(task.msg_id, succeeded, engine)
+        self._note((self.now, task.msg_id, "succeeded" if succeeded else "failed", engine or ""))
+        task.message = None  # others may still refer to the task
+        self.news.extend(self.graph.pop(task.msg_id, outcome, self.first or task.msg_id))
+
+    def _start_timeout(self, task: Task, expires: float | None = None) -> None:
+        if task.timeout:
+            task.expires = self.now + task.timeout if expires is None else expires
+            task.timer = self.deadlines.add(task.expires, Kind.TIMEOUT, task)
+
+    def _stop_timers(self, task: Task) -> None:
+        if task.timer is not None:
+            self.deadlines.cancel(task.timer)
+            task.timer = None
+        self.unpark(task)
