@@ -1,7 +1,8 @@
 """`RichTaskScheduler`: the core behind ipyparallel's sockets.
 
 One turn of the loop drains the notifications, the engines' replies and the clients'
-submissions, a bounded number of each, feeds them to the core and carries out its actions.
+submissions, a bounded number of each, feeds them to the core and carries out its actions;
+then it tells the core of the deadlines that have come, and of the time to do what is left.
 The sockets are read and written directly, past their streams: only so a send can report
 that an engine is not there.
 """
@@ -218,14 +219,15 @@ class RichTaskScheduler(TaskScheduler):
                 if not more:
                     break
                 self._serve(sources)
-            # what has arrived counts before what has come too late
+            # what was taken in counts before what has come too late
             deadline = self._core.next_deadline()
             if deadline is not None and deadline <= time.monotonic():
+                more = True  # the sends may swallow news
                 self._feed(TimePassed())
                 self._flush()
         finally:
             self._turn_is_due = False
-            if more or self._core.busy:
+            if more:
                 self._schedule_turn()
             else:
                 self._set_alarm()

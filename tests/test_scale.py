@@ -113,15 +113,17 @@ class Traffic:
         self.until(none_is_missing, f"the answers to {len(missing)} tasks")
 
     def serve_others(self, ident: bytes) -> None:
-        """Another client submits tasks meanwhile, and the engine for them registers."""
+        """Another client submits tasks meanwhile, and an engine for them registers."""
         client = self.client(b"the client of " + ident)
         # more than it has room for, so that it is also given the next ones in time
-        tasks = ids(3, f"of {ident!r}")
-        self.submit(client, ((msg_id, {"targets": [ident.decode()]}) for msg_id in tasks))
+        tasks = ids(4, f"of {ident!r}")
+        pinned = [(msg_id, {"targets": [ident.decode()]}) for msg_id in tasks]
+        self.submit(client, pinned[:3])
         # after them: without a limit, it is at once given whatever else there is
         self.engine(ident)
+        self.send(client, pinned[3:])
         self.until_answered(tasks)
-        assert [self.answers.pop(task) for task in tasks] == ["ok"] * 3
+        assert [self.answers.pop(task) for task in tasks] == ["ok"] * 4
         assert {self.taken.pop(task) for task in tasks} == {ident}
 
     def _read(self, peer: Peer, handle: Callable[[list[bytes]], None]) -> None:
@@ -297,3 +299,23 @@ def test_work_that_is_left_goes_on_while_messages_pour_in(start: Start) -> None:
     answered = len(traffic.answers)
     assert answered < SOME / 2, "the backlog had to wait for all that came after it"
     traffic.until_answered(flood)
+
+
+def test_what_comes_while_a_deadline_is_dealt_with_is_read(start: Start) -> None:
+    traffic = start(TaskScheduler={"hwm": 0}, RichTaskScheduler={"engine_grace": 0.1})
+    client = traffic.client()
+    traffic.engine(b"stays")
+
+    def an_engine_dies(name: str) -> None:
+        tasks = ids(400, name)
+        traffic.holds.update(tasks)
+        traffic.engine(name.encode())
+        traffic.submit(client, ((msg_id, {"targets": [name]}) for msg_id in tasks))
+        traffic.until(lambda: tasks[-1] in traffic.taken, "the last task's turn")
+        traffic.unregister(name.encode())
+        traffic.until(lambda: tasks[0] in traffic.answers, "the first failure")
+        last = client.submit(targets=["stays"])
+        traffic.until_answered([*tasks, last])
+
+    for number in range(10):  # the moment is short
+        an_engine_dies(f"doomed {number}")

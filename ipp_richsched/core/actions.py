@@ -15,6 +15,7 @@ class Reason(enum.Enum):
     TASK_TIMEOUT = "TaskTimeout"
     ENGINE_ERROR = "EngineError"
     INVALID_METADATA = "ValueError"
+    INTERNAL_ERROR = "RuntimeError"
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from .dependency import Dependency
 from .engines import EnginePool
 from .history import History
-from .task import Task
+from .task import Task, TaskState
 
 SHOWN = 3
 """How many of a list of names a text shows."""
@@ -65,18 +65,21 @@ class Explain:
         return f"task {task.msg_id}: none of its target engines can run it: {'; '.join(whys)}"
 
     def timeout(self, task: Task) -> str:
-        if task.group is None:
+        if task.state is TaskState.WAITING:
             pending = [
                 f"{kind} {several(waiting)}"
                 for kind, dependency in (("after", task.after), ("follow", task.follow))
                 if (waiting := [i for i in dependency.ids if i not in self._history])
             ]
-            what = f"its dependencies: {'; '.join(pending)}"
+            what = f"its dependencies: {'; '.join(pending)}" if pending else "its turn"
         elif task.failed_on:
             what = "an engine that had not failed it"
         else:
             what = "an engine with room that may run it"
         return f"task {task.msg_id} waited {task.timeout:g} s for {what}"
+
+    def internal_error(self, task: Task, error: Exception) -> str:
+        return f"task {task.msg_id} was struck by an error in the scheduler itself: {error!r}"
 
     def engine_died(self, task: Task) -> str:
         assert task.engine is not None

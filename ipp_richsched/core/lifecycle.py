@@ -2,7 +2,7 @@
 
 Each step takes a task out of the collection that holds it and puts it into the next, says
 what the shell has to do, and keeps what other tasks and engines have to hear of it: that is
-for the machine to work off.  Nothing here chooses: not an engine, and not a task's fate.
+for the machine to work off.  Nothing here chooses an engine.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class Lifecycle:
         What that event has led to so far.
     first : str
         While one failure entails another: the first.
+    in_hand : Task or None
+        The task that is being dealt with: the one that an error of our own strikes.
     news : deque of News
         What dependents have still to be told.
     unplaced : list of Task
@@ -58,6 +60,7 @@ class Lifecycle:
         self.now = 0.0
         self.actions: list[Action] = []
         self.first = ""
+        self.in_hand: Task | None = None
         self.news: deque[News] = deque()
         self.unplaced: list[Task] = []
         self.roomy: list[Engine] = []
@@ -130,27 +133,29 @@ class Lifecycle:
             self.fail(task, Reason.ENGINE_ERROR, text, engine.ident)
 
     def requeue(self, task: Task) -> None:
-        """Look again at a queued task: other engines may take it now."""
+        """Have a queued task offered to engines again: others may take it now."""
         self.unpark(task)
         self.queue.remove(task)
         self.unplaced.append(task)
 
     def relay(self, task: Task, event: TaskReplied) -> None:
         """Answer an assigned task with its engine's reply."""
-        self.actions.append(RelayReply(task.msg_id, event.engine, task.message, event.message))
+        action = RelayReply(task.msg_id, event.engine, task.message, event.message)
         self._release(task)
         state = TaskState.SUCCEEDED if event.status == "ok" else TaskState.FAILED
         self._rest(task, state, event.engine)
+        self.actions.append(action)
 
     def fail(self, task: Task, reason: Reason, text: str, engine: bytes | None = None) -> None:
         """Answer an unfinished task with an error of our own."""
+        action = FailTask(task.msg_id, reason, text, task.message, engine)
         self.graph.unwatch(task)
         if task.group is not None:
             self.queue.remove(task)
         elif task.engine is not None:
             self._release(task)
-        self.actions.append(FailTask(task.msg_id, reason, text, task.message, engine))
         self._rest(task, TaskState.FAILED, engine)
+        self.actions.append(action)
 
     def warn(self, text: str) -> None:
         self.actions.append(Warn(text))

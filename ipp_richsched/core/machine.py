@@ -16,7 +16,7 @@ from itertools import islice
 from random import Random
 
 from .actions import Action, AssignTask, Reason
-from .deadlines import Kind
+from .deadlines import Entry, Kind
 from .dependency import Status
 from .engines import EnginePool
 from .events import (
@@ -107,20 +107,18 @@ class SchedulerCore:
         CoreError
             If there is an error in the core itself.
         """
-        # or else a flood of events that each do some of the work that is left would not be read
-        goes_on = not self.busy or type(event) is TimePassed
         life = self.lifecycle
         life.now = now
         life.actions = []
+        life.in_hand = None
+        # if each did a part of the work that is left, a flood of events would be read slowly
+        goes_on = not self.busy
         try:
             self._handlers[type(event)](event)  # type: ignore[operator]
             if goes_on:
                 self._settle()
         except Exception as error:
-            # what it kept from being done is done with the next event
-            life.first = ""
-            life.roomy = list(self.pool.engines.values())
-            raise CoreError(event, error, life.story, life.actions) from error
+            raise self._struck(event, error) from error
         return life.actions
 
     @property
@@ -226,30 +224,46 @@ class SchedulerCore:
             self.lifecycle.attempt_failed(task, text)
 
     def _time_passed(self, event: TimePassed) -> None:
-        for _ in range(SLICE):
+        if self.busy:
+            self._settle()  # before the deadlines: an engine may be waiting for what they end
+        budget = SLICE
+        while budget > 0:
             entry = self.deadlines.pop_due(self.lifecycle.now)
             if entry is None:
-                break
-            subject = entry.subject
-            if entry.kind is Kind.TIMEOUT:
-                subject.timer = None
-                self.lifecycle.fail(subject, Reason.TASK_TIMEOUT, self._explain.timeout(subject))
-            elif entry.kind is Kind.STRANDED:
-                subject.parking = None
-                self.placement.give_up(subject)
-            elif entry.kind is Kind.RETRY:
-                subject.parking = None
-                subject.failed_on = NOWHERE
-                self.lifecycle.requeue(subject)
-            elif entry.kind is Kind.GRACE:
-                for task in list(islice(subject.assigned.values(), SLICE)):
-                    self.lifecycle.attempt_failed(task, self._explain.engine_died(task))
-                if subject.assigned:
-                    self.deadlines.add(self.lifecycle.now, Kind.GRACE, subject)
-                    break
-            else:
-                self.pool.set_paused(subject, False)
-                self.lifecycle.roomy.append(subject)
+                return
+            budget -= self._end(entry, budget)
+
+    def _end(self, entry: Entry, budget: int) -> int:
+        """Do what a deadline asks for, as far as the budget goes; what it cost."""
+        life = self.lifecycle
+        if entry.kind is Kind.PAUSE:
+            self.pool.set_paused(entry.subject, False)
+            life.roomy.append(entry.subject)
+        elif entry.kind is Kind.GRACE:
+            tasks = list(islice(entry.subject.assigned.values(), budget))
+            for task in tasks:
+                life.in_hand = task
+                life.attempt_failed(task, self._explain.engine_died(task))
+            if entry.subject.assigned:
+                self.deadlines.add(life.now, Kind.GRACE, entry.subject)
+            return max(1, len(tasks))
+        else:
+            self._end_wait(entry.subject, entry.kind)
+        return 1
+
+    def _end_wait(self, task: Task, kind: Kind) -> None:
+        """Do what a deadline of a task asks for."""
+        self.lifecycle.in_hand = task
+        if kind is Kind.TIMEOUT:
+            task.timer = None
+            self.lifecycle.fail(task, Reason.TASK_TIMEOUT, self._explain.timeout(task))
+        elif kind is Kind.STRANDED:
+            task.parking = None
+            self.placement.give_up(task)
+        else:
+            task.parking = None
+            task.failed_on = NOWHERE
+            self.lifecycle.requeue(task)
 
     # -- carrying an event through -----------------------------------------------------
 
@@ -272,6 +286,7 @@ class SchedulerCore:
 
     def _review(self, task: Task) -> None:
         """Look again at a task whose fate an engine may have decided, coming or dying."""
+        self.lifecycle.in_hand = task
         if task.state is TaskState.WAITING:
             self._advance(task)
         else:
@@ -280,6 +295,7 @@ class SchedulerCore:
     def _tell(self, news: News) -> None:
         """Move the counters of a task that waited for one that has finished."""
         task, outcome, follows, first = news
+        self.lifecycle.in_hand = task
         if task.state >= TaskState.SUCCEEDED:
             return
         if follows:
@@ -312,3 +328,19 @@ class SchedulerCore:
             life.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.targets(task))
         else:
             self.placement.watch(task)
+
+    def _struck(self, event: Event, error: Exception) -> CoreError:
+        """Have an error of our own cost one task at most, and that one an answer, not silence."""
+        life = self.lifecycle
+        life.first = ""
+        # what it kept from being done is done with the next event
+        life.roomy = list(self.pool.engines.values())
+        msg_id = life.in_hand.msg_id if life.in_hand is not None else getattr(event, "msg_id", "")
+        task = self.tasks.get(msg_id)
+        if task is not None:
+            text = self._explain.internal_error(task, error)
+            try:
+                life.fail(task, Reason.INTERNAL_ERROR, text)
+            except Exception as another:
+                error = another
+        return CoreError(event, error, msg_id, life.story, life.actions)

@@ -1,7 +1,7 @@
 """Bringing ready tasks and engines with room together, in the order of submission.
 
-Between two events no task is ready while an engine that may take it has room.  So only
-what an event made ready, and the engines to which it gave room, have to be looked at.
+Where there is no work left, no task is ready while an engine that may take it has room.  So
+only what became ready, and the engines that gained room, have to be looked at.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Placement:
             self._lifecycle.roomy = []
             roomy = [engine for engine in dict.fromkeys(roomy) if self._pool.has(engine)]
         while ready:
-            task = ready.pop()
+            task = self._lifecycle.in_hand = ready.pop()
             if task.state is not TaskState.READY:
                 continue  # it failed on the way
             places, excluded = self._prospects.places(task), task.excluded
@@ -104,7 +104,9 @@ class Placement:
         if roomy and self._queue:
             budget = self._fill(roomy, budget)
             if budget <= 0:
-                self._lifecycle.roomy += [e for e in roomy if self._offer(e) is not None]
+                left = [engine for engine in roomy if self._offer(engine) is not None]
+                # or else those in front would gain by every slice
+                self._lifecycle.roomy += sorted(left, key=lambda engine: len(engine.assigned))
         return budget
 
     def engine_registered(self, engine: Engine) -> list[Task]:
@@ -118,10 +120,8 @@ class Placement:
             elif first or (group.parked and engine.ident in group.excluded):
                 for task in group:
                     again = engine.ident in task.failed_on - task.refused_by
-                    if again:
-                        self._lifecycle.unpark(
-                            task
-                        )  # it may be tried once more, as on any that failed it
+                    if again:  # once more, as on any that failed it
+                        self._lifecycle.unpark(task)
                     if again or first:  # while there was no engine at all they just waited
                         tasks.append(task)
         return sorted(tasks)
@@ -168,6 +168,7 @@ class Placement:
             engine = line.popleft()
             task = self._offer(engine, before)
             if task is not None:
+                self._lifecycle.in_hand = task
                 self._queue.remove(task)
                 self._lifecycle.assign(task, engine)
                 budget -= 1

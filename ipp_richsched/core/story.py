@@ -45,8 +45,9 @@ class CoreError(RuntimeError):
         What had been decided before: it must still be carried out.
     """
 
-    def __init__(self, event: Event, error: Exception, story: Story, actions: list[Action]) -> None:
-        msg_id = getattr(error, "msg_id", "") or getattr(event, "msg_id", "")
+    def __init__(
+        self, event: Event, error: Exception, msg_id: str, story: Story, actions: list[Action]
+    ) -> None:
         lines = "".join(f"\n  {line}" for line in story.of(msg_id))
         super().__init__(f"{event} led to {error!r}; the story of task {msg_id or '?'}:{lines}")
         self.actions = actions

@@ -6,7 +6,8 @@ A task is in one state at a time, and the state says which collection holds it:
 
 ======================  =======================================================
 ``WAITING``             `DependencyGraph`: a dependency is pending
-``READY``               `ReadyQueue`: dependencies met, no engine yet
+``READY``               `ReadyQueue`: dependencies met, no engine yet; and until
+                        one has been looked for, ``Lifecycle.unplaced``
 ``ASSIGNED``            ``Engine.assigned``: sent; nobody learns when it starts
 ``SUCCEEDED, FAILED``   `History`, and no longer a task
 ======================  =======================================================

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from ipp_richsched.core.actions import Reason, RelayReply
+from ipp_richsched.core.actions import FailTask, Reason, RelayReply
 from ipp_richsched.core.dependency import Dependency
 from ipp_richsched.core.engines import Engine, EnginePool
 from ipp_richsched.core.events import (
@@ -528,6 +528,65 @@ def test_a_reply_waits_for_none_of_the_work_that_is_left() -> None:
         assert [type(action) for action in core.handle(reply, now=driver.now)] == [RelayReply]
     assert core.busy
     assert len(driver.wait(0)) == 2 * SLICE
+
+
+def test_engines_take_a_backlog_in_turn_though_it_is_more_than_a_slice() -> None:
+    driver = Driver(hwm=0)
+    core = driver.core
+    engines = SLICE + 100
+    for number in range(10 * engines):
+        core.handle(TaskSubmitted(f"{number}"), now=driver.now)
+    for number in range(engines):
+        core.handle(EngineRegistered(b"%d" % number), now=driver.now)
+    core.validate = lambda: None  # type: ignore[method-assign]  # O(tasks * engines) each
+    driver.wait(0)
+    # but for the first, which was alone with a slice
+    _, *others = [len(engine.assigned) for engine in core.pool.engines.values()]
+    assert max(others) - min(others) <= 1
+
+
+def test_a_deadline_that_comes_with_work_left_comes_after_it() -> None:
+    driver = Driver("idle", hwm=0)
+    core = driver.core
+    for number in range(2 * SLICE):
+        driver.submit(f"{number}", targets=["a"])
+    core.handle(EngineRegistered(b"a"), now=driver.now)
+    assert core.busy
+    late = TaskSubmitted("late", "message late", frozenset({b"idle"}), timeout=0.01)
+    assert core.handle(late, now=driver.now) == []
+    driver.now += 0.02  # a turn of the loop takes its time
+    assert assign("late", "idle") in driver.wait(0)
+
+
+def test_what_a_task_waited_for_when_its_time_was_up_though_all_is_there() -> None:
+    driver = Driver("a", hwm=0)
+    core = driver.core
+    driver.submit("head")
+    for number in range(2 * SLICE):
+        driver.submit(f"{number}", after=["head"])
+    driver.submit("late", after=["head"], timeout=1)
+    core.handle(TaskReplied(b"a", "head", "ok"), now=driver.now)
+    driver.now += 1
+    (failure,) = [
+        action
+        for action in core.handle(TimePassed(), now=driver.now)
+        if isinstance(action, FailTask)
+    ]
+    assert failure.text == "task late waited 1 s for its turn"
+
+
+def test_the_tasks_of_many_engines_that_died_fail_in_slices() -> None:
+    driver = Driver("a", "b", hwm=0, engine_grace=1)
+    core = driver.core
+    core.validate = lambda: None  # type: ignore[method-assign]  # O(tasks) each
+    for number in range(SLICE):
+        driver.submit(f"{number}", targets=["a" if number % 2 else "b"])
+    driver.submit("last", targets=["b"])
+    driver.unregister("a")
+    driver.unregister("b")
+    driver.now += 1
+    assert len(core.handle(TimePassed(), now=driver.now)) == SLICE
+    assert driver.wait(0) == [fail("last", Reason.ENGINE_ERROR, engine="b")]
 
 
 def test_an_engine_takes_a_backlog_in_slices_and_in_order() -> None:

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from ipp_richsched.core.actions import Action, AssignTask
+from ipp_richsched.core.actions import Action, AssignTask, Reason
 from ipp_richsched.core.engines import EnginePool
 from ipp_richsched.core.events import (
     EngineRegistered,
@@ -18,13 +18,15 @@ from ipp_richsched.core.events import (
     TaskSubmitted,
     TimePassed,
 )
+from ipp_richsched.core.graph import DependencyGraph
 from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.placement import Placement
+from ipp_richsched.core.prospects import Prospects
 from ipp_richsched.core.schemes import BUILT_IN, find_scheme
 from ipp_richsched.core.story import LINES, CoreError
 from ipp_richsched.core.task import TRANSITIONS, Task, TaskState
 
-from .driver import Driver, assign, relay, text
+from .driver import Driver, assign, fail, relay, text
 
 
 def test_a_story_tells_what_happened_to_a_task() -> None:
@@ -96,11 +98,55 @@ def test_an_error_in_placing_one_task_leaves_no_other_aside() -> None:
     for msg_id in ("bad", "1", "2"):
         driver.submit(msg_id, after=["head"])
     choose = mock.Mock(side_effect=[ZeroDivisionError("oh no"), *driver.core.pool.engines.values()])
-    with mock.patch.object(EnginePool, "choose", choose), pytest.raises(CoreError, match="oh no"):
+    with (
+        mock.patch.object(EnginePool, "choose", choose),
+        pytest.raises(CoreError, match="oh no") as caught,
+    ):
         driver.reply("a", "head")
+    assert "ready" in str(caught.value)
+    assert caught.value.actions == [relay("head", "a"), fail("bad", Reason.INTERNAL_ERROR)]
+    assert "bad was struck by an error in the scheduler itself" in text(caught.value.actions[1:])
     assert driver.core.busy
     actions = driver.core.handle(TimePassed(), now=driver.now)
     assert actions == [assign("1", "a"), assign("2", "a")]
+    driver.core.validate()
+
+
+def test_an_error_in_telling_one_dependent_keeps_no_other_from_its_turn() -> None:
+    driver = Driver("a", hwm=0)
+    driver.submit("head")
+    for msg_id in ("bad", "1"):
+        driver.submit(msg_id, after=["head"])
+    with (
+        mock.patch.object(Prospects, "follow", side_effect=ZeroDivisionError("oh no")),
+        pytest.raises(CoreError, match="the story of task bad") as caught,
+    ):
+        driver.reply("a", "head")
+    assert caught.value.actions == [relay("head", "a"), fail("bad", Reason.INTERNAL_ERROR)]
+    assert driver.core.handle(TimePassed(), now=driver.now) == [assign("1", "a")]
+    driver.core.validate()
+
+
+def test_a_task_whose_own_event_leads_to_an_error_is_answered() -> None:
+    driver = Driver("a")
+    with (
+        mock.patch.object(DependencyGraph, "enter", side_effect=ZeroDivisionError("oh no")),
+        pytest.raises(CoreError) as caught,
+    ):
+        driver.submit("t", after=["?"])
+    assert caught.value.actions == [fail("t", Reason.INTERNAL_ERROR)]
+
+
+def test_an_error_in_answering_for_an_error_hides_neither() -> None:
+    driver = Driver("a")
+    with (
+        mock.patch.object(DependencyGraph, "enter", side_effect=ZeroDivisionError("first")),
+        mock.patch.object(DependencyGraph, "unwatch", side_effect=ZeroDivisionError("second")),
+        pytest.raises(CoreError, match="second") as caught,
+    ):
+        driver.submit("t", after=["?"])
+    assert str(caught.value.__cause__) == "first"
+    assert caught.value.actions == []
 
 
 @pytest.mark.parametrize("after", TaskState)
