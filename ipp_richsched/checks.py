@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 from jupyter_client.adapter import adapt
 
-from .core.dependency import MET, Dependency
+from .core.dependency import NOTHING, Dependency
 from .core.events import TaskSubmitted
 
 _MSG_TYPES = ("apply_request", "execute_request")
@@ -63,7 +63,7 @@ def _targets(value: Any) -> frozenset[bytes] | None:
 
 def _dependency(name: str, value: Any) -> Dependency:
     if value is None or value == []:
-        return MET
+        return NOTHING
     if not isinstance(value, (str, list, dict)):
         raise TypeError(f"{name!r} is {value!r}, not a dependency")
     try:

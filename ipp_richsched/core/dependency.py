@@ -14,6 +14,10 @@ class Status(enum.Enum):
     UNREACHABLE = "unreachable"
 
 
+# up to Python 3.11 an attribute of an enum costs as much as a call
+MET, PENDING, UNREACHABLE = Status
+
+
 class Dependency:
     """A dependency on the outcomes of other tasks, as in `ipyparallel.Dependency`.
 
@@ -65,7 +69,7 @@ class Dependency:
             If neither success nor failure counts.
         """
         if not value:
-            return MET
+            return NOTHING
         flags = {}
         ids = value
         if isinstance(value, dict):
@@ -101,12 +105,12 @@ class Dependency:
         """
         if self.all:
             if refused:
-                return Status.UNREACHABLE
-            return Status.MET if accepted == len(self.ids) else Status.PENDING
+                return UNREACHABLE
+            return MET if accepted == len(self.ids) else PENDING
         if accepted or not self.ids:
-            return Status.MET
-        return Status.UNREACHABLE if refused == len(self.ids) else Status.PENDING
+            return MET
+        return UNREACHABLE if refused == len(self.ids) else PENDING
 
 
-MET = Dependency()
+NOTHING = Dependency()
 """The dependency on nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .dependency import MET, Dependency
+from .dependency import NOTHING, Dependency
 
 
 @dataclass(slots=True)
@@ -40,8 +40,8 @@ class TaskSubmitted:
     msg_id: str
     message: Any = field(default=None, repr=False)
     targets: frozenset[bytes] | None = None
-    after: Dependency = MET
-    follow: Dependency = MET
+    after: Dependency = NOTHING
+    follow: Dependency = NOTHING
     timeout: float | None = None
     retries: int = 0
 

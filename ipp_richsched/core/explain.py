@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from .dependency import Dependency
 from .engines import EnginePool
 from .history import History
-from .task import Task, TaskState
+from .task import WAITING, Task
 
 SHOWN = 3
 """How many of a list of names a text shows."""
@@ -65,7 +65,7 @@ class Explain:
         return f"task {task.msg_id}: none of its target engines can run it: {'; '.join(whys)}"
 
     def timeout(self, task: Task) -> str:
-        if task.state is TaskState.WAITING:
+        if task.state is WAITING:
             pending = [
                 f"{kind} {several(waiting)}"
                 for kind, dependency in (("after", task.after), ("follow", task.follow))

@@ -12,7 +12,7 @@ from collections.abc import Container
 from typing import TypeAlias
 
 from .history import History, Outcome
-from .task import Task, TaskState
+from .task import SUCCEEDED, Task
 
 SWEEP = 64
 """From how many dependents on a list is swept, each time that its length is a power of two."""
@@ -82,7 +82,7 @@ class DependencyGraph:
             waiting.append(task)
             if len(waiting) >= SWEEP and len(waiting).bit_count() == 1:
                 # some may have finished: for what never ends the list must not grow for ever
-                waiting[:] = [other for other in waiting if other.state < TaskState.SUCCEEDED]
+                waiting[:] = [other for other in waiting if other.state < SUCCEEDED]
         return None
 
     def pop(self, msg_id: str, outcome: Outcome, first: str) -> list[News]:

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from .deadlines import Kind
-from .dependency import Status
+from .dependency import MET, PENDING, UNREACHABLE
 from .engines import EnginePool
-from .task import TaskState
+from .task import ASSIGNED, READY, WAITING
 
 if TYPE_CHECKING:
     from .machine import SchedulerCore
@@ -54,26 +54,26 @@ def _may_run(core: SchedulerCore, task: Task, ident: bytes) -> bool:
 
 def _check_task(core: SchedulerCore, task: Task) -> None:
     assert task.msg_id not in core.history, f"{task} is finished and is not"
-    assert (task.engine is not None) == (task.state is TaskState.ASSIGNED), f"{task}: its engine"
+    assert (task.engine is not None) == (task.state is ASSIGNED), f"{task}: its engine"
     queued = task.group is not None or task in core.lifecycle.unplaced
-    assert queued == (task.state is TaskState.READY), f"{task}: its group"
+    assert queued == (task.state is READY), f"{task}: its group"
     if core.busy:
         return
     after = task.after_status
-    if task.state is TaskState.WAITING:
+    if task.state is WAITING:
         follow = core.prospects.follow(task)
-        assert Status.PENDING in (after, follow), f"{task} waits for nothing"
-        assert Status.UNREACHABLE not in (after, follow), f"{task} waits in vain"
+        assert PENDING in (after, follow), f"{task} waits for nothing"
+        assert UNREACHABLE not in (after, follow), f"{task} waits in vain"
         assert not core.prospects.hopeless(task), f"{task} waits for engines that are gone"
-    if task.state is TaskState.READY:
-        assert after is Status.MET, f"{task} is ready too early"
+    if task.state is READY:
+        assert after is MET, f"{task} is ready too early"
         assert task.group is not None
         stuck = core.pool.engines and not core.queue.has_engine(task.group)
         assert not (stuck and core.prospects.hopeless(task)), f"{task} waits for engines gone"
-        if stuck and core.prospects.follow(task) is not Status.PENDING:
+        if stuck and core.prospects.follow(task) is not PENDING:
             assert task.parking or core.placement.waits_for_ever, f"{task} waits in silence"
             possible = core.pool.has_any(core.prospects.places(task), task.refused_by)
             retried = task.parking is not None and task.parking.kind is Kind.RETRY
             assert retried or not possible, f"{task} may be tried again and is given up"
-    timed = bool(task.timeout) and task.state is not TaskState.ASSIGNED
+    timed = bool(task.timeout) and task.state is not ASSIGNED
     assert (task.timer is not None) == timed, f"{task}: its timeout"

@@ -17,7 +17,7 @@ from .graph import DependencyGraph, News
 from .history import History
 from .queue import ReadyQueue
 from .story import Story
-from .task import Task, TaskState
+from .task import ASSIGNED, FAILED, READY, SUCCEEDED, Task, TaskState
 
 
 class Lifecycle:
@@ -91,12 +91,12 @@ class Lifecycle:
 
     def make_ready(self, task: Task) -> None:
         """All that a task waited for is there, but an engine."""
-        task.move(TaskState.READY)
+        task.move(READY)
         self._note((self.now, task.msg_id, "ready", ""))
         self.unplaced.append(task)
 
     def assign(self, task: Task, engine: Engine) -> None:
-        task.move(TaskState.ASSIGNED)
+        task.move(ASSIGNED)
         self._stop_timers(task)
         self.graph.unwatch(task)
         task.engine = engine
@@ -142,7 +142,7 @@ class Lifecycle:
         """Answer an assigned task with its engine's reply."""
         action = RelayReply(task.msg_id, event.engine, task.message, event.message)
         self._release(task)
-        state = TaskState.SUCCEEDED if event.status == "ok" else TaskState.FAILED
+        state = SUCCEEDED if event.status == "ok" else FAILED
         self._rest(task, state, event.engine)
         self.actions.append(action)
 
@@ -154,7 +154,7 @@ class Lifecycle:
             self.queue.remove(task)
         elif task.engine is not None:
             self._release(task)
-        self._rest(task, TaskState.FAILED, engine)
+        self._rest(task, FAILED, engine)
         self.actions.append(action)
 
     def warn(self, text: str) -> None:
@@ -178,7 +178,7 @@ class Lifecycle:
 
     def _make_ready_again(self, task: Task, expires: float | None = None) -> None:
         """Have a task wait for an engine; its timeout starts anew unless `expires` is given."""
-        task.move(TaskState.READY)
+        task.move(READY)
         self._note((self.now, task.msg_id, "ready again, retries left:", task.retries))
         self._start_timeout(task, expires)
         self.unplaced.append(task)
@@ -187,7 +187,7 @@ class Lifecycle:
         task.move(state)
         self._stop_timers(task)
         del self.tasks[task.msg_id]
-        succeeded = state is TaskState.SUCCEEDED
+        succeeded = state is SUCCEEDED
         outcome = self.history.record(task.msg_id, succeeded, engine)
         self._note((self.now, task.msg_id, "succeeded" if succeeded else "failed", engine or ""))
         task.message = None  # others may still refer to the task

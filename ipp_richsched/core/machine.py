@@ -17,7 +17,7 @@ from random import Random
 
 from .actions import Action, AssignTask, Reason
 from .deadlines import Entry, Kind
-from .dependency import Status
+from .dependency import MET, PENDING, UNREACHABLE
 from .engines import EnginePool
 from .events import (
     EngineRegistered,
@@ -37,7 +37,7 @@ from .placement import Placement
 from .prospects import Prospects
 from .schemes import find_scheme
 from .story import CoreError
-from .task import NOWHERE, Task, TaskState
+from .task import NOWHERE, SUCCEEDED, WAITING, Task
 
 SLICE = 500
 """How much work one event may cost."""
@@ -287,7 +287,7 @@ class SchedulerCore:
     def _review(self, task: Task) -> None:
         """Look again at a task whose fate an engine may have decided, coming or dying."""
         self.lifecycle.in_hand = task
-        if task.state is TaskState.WAITING:
+        if task.state is WAITING:
             self._advance(task)
         else:
             self.placement.review(task)
@@ -296,14 +296,14 @@ class SchedulerCore:
         """Move the counters of a task that waited for one that has finished."""
         task, outcome, follows, first = news
         self.lifecycle.in_hand = task
-        if task.state >= TaskState.SUCCEEDED:
+        if task.state >= SUCCEEDED:
             return
         if follows:
             count_follow(task, outcome)
         else:
             count_after(task, outcome)
-        if task.state is TaskState.WAITING:
-            if not follows and task.after_status is Status.PENDING:
+        if task.state is WAITING:
+            if not follows and task.after_status is PENDING:
                 return  # one of several, which decides nothing else
             self.lifecycle.first = first
             self._advance(task)
@@ -317,11 +317,11 @@ class SchedulerCore:
         life = self.lifecycle
         after = task.after_status
         follow = self.prospects.follow(task)
-        if after is Status.UNREACHABLE:
+        if after is UNREACHABLE:
             life.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.after(task, life.first))
-        elif follow is Status.UNREACHABLE:
+        elif follow is UNREACHABLE:
             life.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.follow(task, life.first))
-        elif after is Status.MET and follow is Status.MET:
+        elif after is MET and follow is MET:
             self.graph.unwatch(task)
             life.make_ready(task)
         elif self.prospects.hopeless(task):

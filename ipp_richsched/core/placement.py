@@ -12,14 +12,14 @@ from collections.abc import Iterable
 
 from .actions import Reason
 from .deadlines import Kind
-from .dependency import Status
+from .dependency import PENDING, UNREACHABLE
 from .engines import Engine
 from .explain import Explain
 from .lifecycle import Lifecycle
 from .prospects import Prospects
 from .queue import Group
 from .schemes import SchemeError
-from .task import Task, TaskState
+from .task import READY, Task
 
 RETRY_PAUSE = 0.25
 """Seconds before engines that have all failed a task may try it again."""
@@ -81,7 +81,7 @@ class Placement:
             roomy = [engine for engine in dict.fromkeys(roomy) if self._pool.has(engine)]
         while ready:
             task = self._lifecycle.in_hand = ready.pop()
-            if task.state is not TaskState.READY:
+            if task.state is not READY:
                 continue  # it failed on the way
             places, excluded = self._prospects.places(task), task.excluded
             if roomy and self._queue:
@@ -180,13 +180,13 @@ class Placement:
         """Decide what becomes of a queued task that no registered engine may take now."""
         now = self._lifecycle.now
         follow = self._prospects.follow(task)
-        if follow is Status.UNREACHABLE:
+        if follow is UNREACHABLE:
             text = self._explain.follow(task)
             self._lifecycle.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, text)
         elif self._prospects.hopeless(task):
             text = self._explain.targets(task)
             self._lifecycle.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, text)
-        elif follow is Status.PENDING:
+        elif follow is PENDING:
             self.watch(task)  # what else it follows has still to run
         elif not self._pool.engines or task.parking is not None:
             return  # with no engine at all tasks wait: the cluster may be starting

@@ -5,7 +5,7 @@ Nothing here changes anything.
 
 from __future__ import annotations
 
-from .dependency import Status
+from .dependency import MET, PENDING, UNREACHABLE, Status
 from .engines import EnginePool
 from .task import Task
 
@@ -20,19 +20,19 @@ class Prospects:
         """How `follow` stands; O(engines that it names)."""
         follow = task.follow
         if not follow.ids:
-            return Status.MET
+            return MET
         status = follow.status(task.follow_accepted, task.follow_refused)
-        if status is Status.UNREACHABLE or not task.follow_engines:
+        if status is UNREACHABLE or not task.follow_engines:
             return status
         possible = self.followable(task)
         if follow.all:
             # all of them in one place, and that one can be had
             met = len(possible) == len(task.follow_engines) <= 1
-            return status if met else Status.UNREACHABLE
+            return status if met else UNREACHABLE
         if possible:
-            return Status.MET
+            return MET
         pending = task.follow_accepted + task.follow_refused < len(follow.ids)
-        return Status.PENDING if pending else Status.UNREACHABLE
+        return PENDING if pending else UNREACHABLE
 
     def followable(self, task: Task) -> list[bytes]:
         """The engines where accepted ids of `follow` ran and where `task` may still run."""

@@ -45,12 +45,15 @@ class TaskState(enum.IntEnum):
     FAILED = 4
 
 
+# up to Python 3.11 an attribute of an enum costs as much as a call
+WAITING, READY, ASSIGNED, SUCCEEDED, FAILED = TaskState
+
 _NEXT = {
-    TaskState.WAITING: {TaskState.READY, TaskState.FAILED},
-    TaskState.READY: {TaskState.ASSIGNED, TaskState.FAILED},
-    TaskState.ASSIGNED: {TaskState.READY, TaskState.SUCCEEDED, TaskState.FAILED},
-    TaskState.SUCCEEDED: set(),
-    TaskState.FAILED: set(),
+    WAITING: {READY, FAILED},
+    READY: {ASSIGNED, FAILED},
+    ASSIGNED: {READY, SUCCEEDED, FAILED},
+    SUCCEEDED: set(),
+    FAILED: set(),
 }
 # indexed by two states: an enum's hash is a call in Python, its value as an index is not
 TRANSITIONS = tuple(tuple(after in _NEXT[before] for after in TaskState) for before in TaskState)
@@ -151,7 +154,7 @@ class Task:
         self.follow = follow
         self.timeout = timeout
         self.retries = retries
-        self.state = TaskState.WAITING
+        self.state = WAITING
         self.after_accepted = self.after_refused = 0
         self.follow_accepted = self.follow_refused = 0
         self.follow_engines = self.failed_on = self.refused_by = self.had_by = NOWHERE

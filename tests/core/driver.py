@@ -15,7 +15,7 @@ from ipp_richsched.core.actions import (
     RelayReply,
     Warn,
 )
-from ipp_richsched.core.dependency import MET, Dependency
+from ipp_richsched.core.dependency import NOTHING, Dependency
 from ipp_richsched.core.engines import EnginePool
 from ipp_richsched.core.events import (
     EngineRegistered,
@@ -65,8 +65,8 @@ class Driver:
         msg_id: str,
         *,
         targets: Iterable[str] = (),
-        after: Dependency | Iterable[str] = MET,
-        follow: Dependency | Iterable[str] = MET,
+        after: Dependency | Iterable[str] = NOTHING,
+        follow: Dependency | Iterable[str] = NOTHING,
         timeout: float | None = None,
         retries: int = 0,
     ) -> list[Action]:

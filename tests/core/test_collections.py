@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from ipp_richsched.core.deadlines import Deadlines, Entry, Kind
-from ipp_richsched.core.dependency import MET
+from ipp_richsched.core.dependency import NOTHING
 from ipp_richsched.core.engines import Engine
 from ipp_richsched.core.history import ROW, History, Outcome
 from ipp_richsched.core.queue import Group, ReadyQueue
@@ -17,7 +17,7 @@ from ipp_richsched.core.task import NOWHERE, Task
 
 
 def task(seq: int) -> Task:
-    return Task(f"t{seq}", seq, None, None, MET, MET, None, 0)
+    return Task(f"t{seq}", seq, None, None, NOTHING, NOTHING, None, 0)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["add", "cancel", "pop"]), st.integers(0, 20))))

@@ -9,7 +9,7 @@ import ipyparallel as ipp
 import pytest
 from hypothesis import given
 
-from ipp_richsched.core.dependency import MET, Dependency, Status
+from ipp_richsched.core.dependency import NOTHING, Dependency, Status
 
 IDS = st.sampled_from([f"t{number}" for number in range(6)])
 
@@ -50,7 +50,7 @@ def test_no_dependency_is_met(nothing: Any) -> None:
 
 def test_one_id_may_come_without_a_list() -> None:
     assert Dependency.parse("t1").ids == ("t1",)
-    assert MET.ids == ()
+    assert NOTHING.ids == ()
 
 
 @pytest.mark.parametrize(

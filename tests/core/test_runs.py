@@ -12,7 +12,7 @@ import pytest
 
 from ipp_richsched.core import machine
 from ipp_richsched.core.actions import AssignTask, FailTask, RelayReply
-from ipp_richsched.core.dependency import MET, Dependency
+from ipp_richsched.core.dependency import NOTHING, Dependency
 from ipp_richsched.core.engines import EnginePool
 from ipp_richsched.core.events import (
     EngineRegistered,
@@ -117,7 +117,7 @@ class Run:
     def dependency(self) -> Dependency:
         random = self.random
         if not self.submitted or random.random() < 0.6:
-            return MET
+            return NOTHING
         ids = random.sample(self.submitted, min(len(self.submitted), random.randint(1, 3)))
         failure = random.random() < 0.4
         return Dependency(ids, random.random() < 0.5, not failure or random.random() < 0.5, failure)
