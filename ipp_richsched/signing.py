@@ -27,19 +27,21 @@ class Signer:
     def __init__(self, session: Session) -> None:
         self.signs = session.auth is not None
         if self.signs:
-            self._hash = session.digest_mod
-            block = self._hash().block_size
-            key = session.key if len(session.key) <= block else self._hash(session.key).digest()
+            hashed = session.digest_mod
+            block = hashed().block_size
+            key = session.key if len(session.key) <= block else hashed(session.key).digest()
             key = key.ljust(block, b"\0")
-            self._inner = bytes(byte ^ 0x36 for byte in key)
-            self._outer = bytes(byte ^ 0x5C for byte in key)
+            self._inner = hashed(bytes(byte ^ 0x36 for byte in key))
+            self._outer = hashed(bytes(byte ^ 0x5C for byte in key))
 
     def sign(self, parts: Sequence[bytes]) -> bytes:
         """The signature of the four parts of a message; nothing where there is no key."""
         if not self.signs:
             return b""
-        digest = self._hash(b"".join((self._inner, *parts))).digest()
-        return self._hash(self._outer + digest).hexdigest().encode()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(b"".join(parts))
+        outer.update(inner.digest())
+        return outer.hexdigest().encode()
 
 
 def fast_unpack(session: Session) -> Callable[[bytes], Any]:
