@@ -78,9 +78,12 @@ class HookedPool(EnginePool):
         """Have an engine counted; a task must not be lost because that fails."""
         try:
             function(self.targets.index(engine.ident))
+            self._read_back()
         except Exception:
             self._log.exception("task::%s raised; the loads may be wrong from now on", name)
-        self._read_back()
+            order = self.by_use()
+            self.targets[:] = [engine.ident for engine in order]
+            self.loads[:] = [engine.load for engine in order]
 
     def _read_back(self) -> None:
         for place, (ident, load) in enumerate(zip(self.targets, self.loads, strict=True)):

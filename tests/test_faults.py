@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from ipp_richsched import RichTaskScheduler
 
 from .scripted import Faulty, Start
@@ -50,6 +52,14 @@ class FailsToCount(Faulty):
         raise PlantedError
 
 
+class FailsHalfway(Faulty):
+    """Raises while the lists differ in length."""
+
+    def add_job(self, idx: int) -> None:
+        self.loads.pop(idx)
+        raise PlantedError
+
+
 class Delays(RichTaskScheduler):
     """Looks at submissions later, outside of any turn."""
 
@@ -84,8 +94,11 @@ def test_an_answer_that_fails_does_not_keep_others_from_theirs(start: Start) -> 
     assert answered == [head, *others]
 
 
-def test_a_subclass_that_fails_to_count_loses_no_task(start: Start) -> None:
-    cluster = start(FailsToCount)
+@pytest.mark.parametrize("faulty", [FailsToCount, FailsHalfway])
+def test_a_subclass_that_fails_to_count_loses_no_task(
+    start: Start, faulty: type[RichTaskScheduler]
+) -> None:
+    cluster = start(faulty)
     engine, client = cluster.engine(b"e1"), cluster.client()
     first = client.submit()
     second = client.submit(after=[first])

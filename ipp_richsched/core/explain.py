@@ -78,8 +78,8 @@ class Explain:
             what = "an engine with room that may run it"
         return f"task {task.msg_id} waited {task.timeout:g} s for {what}"
 
-    def internal_error(self, task: Task, error: Exception) -> str:
-        return f"task {task.msg_id} was struck by an error in the scheduler itself: {error!r}"
+    def internal_error(self, task: Task) -> str:
+        return f"task {task.msg_id} was struck by an error in the scheduler itself; see its log"
 
     def engine_died(self, task: Task) -> str:
         assert task.engine is not None

@@ -75,7 +75,7 @@ class Lifecycle:
             self.actions.append(RefuseTask(event.msg_id, event.message, message))
             return None
         self._submitted += 1
-        task = self.tasks[event.msg_id] = Task(
+        task = self.in_hand = self.tasks[event.msg_id] = Task(
             event.msg_id,
             self._submitted,
             event.message,
@@ -142,9 +142,7 @@ class Lifecycle:
         """Answer an assigned task with its engine's reply."""
         action = RelayReply(task.msg_id, event.engine, task.message, event.message)
         self._release(task)
-        state = SUCCEEDED if event.status == "ok" else FAILED
-        self._rest(task, state, event.engine)
-        self.actions.append(action)
+        self._rest(task, SUCCEEDED if event.status == "ok" else FAILED, event.engine, action)
 
     def fail(self, task: Task, reason: Reason, text: str, engine: bytes | None = None) -> None:
         """Answer an unfinished task with an error of our own."""
@@ -154,8 +152,7 @@ class Lifecycle:
             self.queue.remove(task)
         elif task.engine is not None:
             self._release(task)
-        self._rest(task, FAILED, engine)
-        self.actions.append(action)
+        self._rest(task, FAILED, engine, action)
 
     def warn(self, text: str) -> None:
         self.actions.append(Warn(text))
@@ -183,8 +180,11 @@ class Lifecycle:
         self._start_timeout(task, expires)
         self.unplaced.append(task)
 
-    def _rest(self, task: Task, state: TaskState, engine: bytes | None) -> None:
+    def _rest(
+        self, task: Task, state: TaskState, engine: bytes | None, answer: RelayReply | FailTask
+    ) -> None:
         task.move(state)
+        self.actions.append(answer)
         self._stop_timers(task)
         del self.tasks[task.msg_id]
         succeeded = state is SUCCEEDED

@@ -11,11 +11,12 @@ adds to it.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from itertools import islice
 from random import Random
 
-from .actions import Action, AssignTask, Reason
+from .actions import Action, AssignTask, FailTask, Reason
 from .deadlines import Entry, Kind
 from .dependency import MET, PENDING, UNREACHABLE
 from .engines import EnginePool
@@ -37,10 +38,13 @@ from .placement import Placement
 from .prospects import Prospects
 from .schemes import find_scheme
 from .story import CoreError
-from .task import NOWHERE, SUCCEEDED, WAITING, Task
+from .task import FAILED, NOWHERE, SUCCEEDED, WAITING, Task
 
 SLICE = 500
 """How much work one event may cost."""
+
+RECOVERY = 0.1
+"""Seconds until work goes on after an error of our own, which may come again."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds that an engine which could not be reached is left alone, doubled each time."""
@@ -78,6 +82,7 @@ class SchedulerCore:
         self._explain = Explain(self.pool, self.history)
         self.placement = Placement(self.lifecycle, self.prospects, self._explain, stranded_timeout)
         self._reviews: deque[Task] = deque()  # tasks that engines which came or died concern
+        self._recovers = -math.inf  # when to go on after an error of our own
         self._handlers = {
             EngineRegistered: self._engine_registered,
             EngineUnregistered: self._engine_unregistered,
@@ -133,8 +138,8 @@ class SchedulerCore:
         return task is not None and task.engine is not None and task.attempts == action.attempt
 
     def next_deadline(self) -> float | None:
-        """When `TimePassed` is due, or None; now, where there is work left."""
-        return self.lifecycle.now if self.busy else self.deadlines.next()
+        """When `TimePassed` is due, or None; now or, after an error, soon where work is left."""
+        return max(self.lifecycle.now, self._recovers) if self.busy else self.deadlines.next()
 
     def story(self, msg_id: str) -> list[str]:
         """What happened to a task, as far as it is remembered; O(`story.LINES`)."""
@@ -171,6 +176,7 @@ class SchedulerCore:
         if task is None or task.engine is None or task.engine.ident != event.engine:
             return  # before it could be sent, a repeated reply to an earlier attempt ended it
         engine = task.engine
+        self.lifecycle.in_hand = task
         if not engine.paused:
             last, engine.pause = engine.pause, min(engine.pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
             if engine.pause == LONGEST_PAUSE != last:
@@ -210,6 +216,7 @@ class SchedulerCore:
                 " not hold; the reply is discarded"
             )
             return
+        self.lifecycle.in_hand = task
         engine.pause = 0.0
         if not event.dependencies_met:
             task.refused_by |= {engine.ident}
@@ -236,16 +243,17 @@ class SchedulerCore:
     def _end(self, entry: Entry, budget: int) -> int:
         """Do what a deadline asks for, as far as the budget goes; what it cost."""
         life = self.lifecycle
+        life.in_hand = None
         if entry.kind is Kind.PAUSE:
             self.pool.set_paused(entry.subject, False)
             life.roomy.append(entry.subject)
         elif entry.kind is Kind.GRACE:
             tasks = list(islice(entry.subject.assigned.values(), budget))
+            if tasks:  # it comes again until there is none
+                self.deadlines.add(life.now, Kind.GRACE, entry.subject)
             for task in tasks:
                 life.in_hand = task
                 life.attempt_failed(task, self._explain.engine_died(task))
-            if entry.subject.assigned:
-                self.deadlines.add(life.now, Kind.GRACE, entry.subject)
             return max(1, len(tasks))
         else:
             self._end_wait(entry.subject, entry.kind)
@@ -270,6 +278,7 @@ class SchedulerCore:
     def _settle(self) -> None:
         """Work off what events entail, as far as the budget goes."""
         life = self.lifecycle
+        life.in_hand = None
         # placing has a budget of its own, so that no engine idles while a long cascade is told
         budget = places = SLICE
         while True:
@@ -331,16 +340,21 @@ class SchedulerCore:
 
     def _struck(self, event: Event, error: Exception) -> CoreError:
         """Have an error of our own cost one task at most, and that one an answer, not silence."""
-        life = self.lifecycle
+        life, task = self.lifecycle, self.lifecycle.in_hand
+        msg_id = task.msg_id if task is not None else getattr(event, "msg_id", "")
         life.first = ""
         # what it kept from being done is done with the next event
         life.roomy = list(self.pool.engines.values())
-        msg_id = life.in_hand.msg_id if life.in_hand is not None else getattr(event, "msg_id", "")
-        task = self.tasks.get(msg_id)
-        if task is not None:
-            text = self._explain.internal_error(task, error)
+        self._recovers = life.now + RECOVERY
+        if task is not None and msg_id in self.tasks:
+            text = self._explain.internal_error(task)
             try:
-                life.fail(task, Reason.INTERNAL_ERROR, text)
+                if task.state < SUCCEEDED:
+                    life.fail(task, Reason.INTERNAL_ERROR, text)
             except Exception as another:
                 error = another
+            if task.state < SUCCEEDED:  # not even that
+                task.state = FAILED
+                life.actions.append(FailTask(msg_id, Reason.INTERNAL_ERROR, text, task.message))
+            self.tasks.pop(msg_id, None)
         return CoreError(event, error, msg_id, life.story, life.actions)

@@ -61,7 +61,8 @@ class Placement:
         """Place tasks that became ready, and queued ones on engines that gained room.
 
         Costs what `ReadyQueue.first` and the scheme's index cost, for each task assigned
-        and each that has to be queued.
+        and each that has to be queued; where engines gained room while tasks are queued,
+        O(those engines) for each task that became ready.
 
         Parameters
         ----------
@@ -80,8 +81,9 @@ class Placement:
             self._lifecycle.roomy = []
             roomy = [engine for engine in dict.fromkeys(roomy) if self._pool.has(engine)]
         while ready:
-            task = self._lifecycle.in_hand = ready.pop()
+            task = self._lifecycle.in_hand = ready[-1]
             if task.state is not READY:
+                ready.pop()
                 continue  # it failed on the way
             places, excluded = self._prospects.places(task), task.excluded
             if roomy and self._queue:
@@ -94,6 +96,7 @@ class Placement:
                 if budget <= 0:
                     # engines that still owe their room to earlier tasks
                     excluded |= {e.ident for e in able if self._offer(e, task.seq) is not None}
+            self._lifecycle.in_hand = ready.pop()
             chosen = self._choose(places, excluded)
             if chosen is not None:
                 self._lifecycle.assign(task, chosen)
@@ -166,9 +169,8 @@ class Placement:
         line = deque(engines)
         while budget > 0 and line:
             engine = line.popleft()
-            task = self._offer(engine, before)
+            task = self._lifecycle.in_hand = self._offer(engine, before)
             if task is not None:
-                self._lifecycle.in_hand = task
                 self._queue.remove(task)
                 self._lifecycle.assign(task, engine)
                 budget -= 1

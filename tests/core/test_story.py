@@ -18,7 +18,10 @@ from ipp_richsched.core.events import (
     TaskSubmitted,
     TimePassed,
 )
+from ipp_richsched.core.explain import Explain
 from ipp_richsched.core.graph import DependencyGraph
+from ipp_richsched.core.history import History
+from ipp_richsched.core.lifecycle import Lifecycle
 from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.placement import Placement
 from ipp_richsched.core.prospects import Prospects
@@ -146,7 +149,82 @@ def test_an_error_in_answering_for_an_error_hides_neither() -> None:
     ):
         driver.submit("t", after=["?"])
     assert str(caught.value.__cause__) == "first"
-    assert caught.value.actions == []
+    assert caught.value.actions == [fail("t", Reason.INTERNAL_ERROR)]
+    assert driver.submit("next") == [assign("next", "a")]
+
+
+def test_an_error_in_placing_a_task_is_not_blamed_on_one_that_was_placed_before_it() -> None:
+    driver = Driver("a")
+    driver.submit("1")
+    driver.submit("2")
+    driver.submit("3", after=["1"])
+    with (
+        mock.patch.object(EnginePool, "choose", side_effect=ZeroDivisionError),
+        pytest.raises(CoreError) as caught,
+    ):
+        driver.reply("a", "1")
+    bad = fail("3", Reason.INTERNAL_ERROR)
+    assert caught.value.actions == [relay("1", "a"), assign("2", "a"), bad]
+    driver.core.validate()
+
+
+def test_an_error_about_one_task_of_a_dead_engine_keeps_none_of_the_others() -> None:
+    driver = Driver("a", hwm=0, engine_grace=1)
+    for msg_id in ("bad", "1", "2"):
+        driver.submit(msg_id)
+    driver.unregister("a")
+    driver.now += 1
+    with (
+        mock.patch.object(Explain, "engine_died", side_effect=ZeroDivisionError),
+        pytest.raises(CoreError) as caught,
+    ):
+        driver.handle(TimePassed())
+    assert caught.value.actions == [fail("bad", Reason.INTERNAL_ERROR)]
+    died = [fail(msg_id, Reason.ENGINE_ERROR, engine="a") for msg_id in ("1", "2")]
+    assert driver.wait(1) == died
+
+
+def test_an_error_after_a_task_was_answered_answers_it_no_second_time() -> None:
+    driver = Driver("a")
+    driver.submit("t")
+    with (
+        mock.patch.object(History, "record", side_effect=ZeroDivisionError),
+        pytest.raises(CoreError) as caught,
+    ):
+        driver.reply("a", "t")
+    assert caught.value.actions == [relay("t", "a")]
+    assert driver.submit("next") == [assign("next", "a")]
+
+
+def test_an_error_in_stopping_a_timeout_answers_once() -> None:
+    driver = Driver("a")
+    driver.submit("busy")
+    driver.submit("t", timeout=1)
+    driver.now += 1
+    with (
+        mock.patch.object(Placement, "match", side_effect=ZeroDivisionError),
+        mock.patch.object(Lifecycle, "unpark", side_effect=ZeroDivisionError),
+        pytest.raises(CoreError) as caught,
+    ):
+        driver.handle(TimePassed())
+    assert caught.value.actions == [fail("t", Reason.TASK_TIMEOUT)]
+    assert driver.wait(1) == []
+    assert driver.reply("a", "busy") == [relay("busy", "a")]
+
+
+def test_an_error_that_comes_again_comes_at_intervals() -> None:
+    driver = Driver("a")
+    driver.submit("1")
+    with mock.patch.object(Placement, "match", side_effect=ZeroDivisionError):
+        with pytest.raises(CoreError):
+            driver.reply("a", "1")
+        for _ in range(3):
+            before = driver.now
+            with pytest.raises(CoreError):
+                driver.wait(1)
+            assert driver.now == pytest.approx(before + 0.1)
+    assert driver.wait(1) == []
+    assert driver.core.next_deadline() is None
 
 
 @pytest.mark.parametrize("after", TaskState)
