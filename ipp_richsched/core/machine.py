@@ -343,7 +343,7 @@ class SchedulerCore:
         life, task = self.lifecycle, self.lifecycle.in_hand
         msg_id = task.msg_id if task is not None else getattr(event, "msg_id", "")
         life.first = ""
-        # what it kept from being done is done with the next event
+        # what it kept from being done is taken up again, after a while
         life.roomy = list(self.pool.engines.values())
         self._recovers = life.now + RECOVERY
         if task is not None and msg_id in self.tasks:
