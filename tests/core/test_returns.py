@@ -58,16 +58,17 @@ def test_an_engine_that_did_not_fail_a_task_comes_first_when_it_may_follow_there
     assert core.reply("b", "busy")[1:] == [assign("t", "b")]
 
 
-def test_a_refused_follower_fails_with_the_last_of_its_targets() -> None:
+@pytest.mark.parametrize(("refuses", "dies"), [("a", "b"), ("b", "a")])
+def test_a_refused_follower_fails_with_the_last_of_its_targets(refuses: str, dies: str) -> None:
     core = Driver("a", "b")
-    core.submit("here", targets=["a"])
-    core.submit("there", targets=["b"])
-    core.reply("a", "here")
+    core.submit("here", targets=[refuses])
+    core.submit("there", targets=[dies])
+    core.reply(refuses, "here")
     follow = Dependency(["here", "there"], all=False)
-    assert core.submit("t", follow=follow, targets=["a", "b"]) == [assign("t", "a")]
-    assert core.refuse("a", "t") == []  # it may follow the other one
-    core.submit("busy", targets=["a"])
-    assert core.unregister("b") == [fail("t")]  # though a, which refused it, lives
+    assert core.submit("t", follow=follow, targets=["a", "b"]) == [assign("t", refuses)]
+    assert core.refuse(refuses, "t") == []  # it may follow the other one
+    core.submit("busy", targets=[refuses])
+    assert core.unregister(dies) == [fail("t")]  # though the one that refused it lives
 
 
 def test_a_death_is_no_work_for_tasks_that_it_does_not_concern() -> None:
