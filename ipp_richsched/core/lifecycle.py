@@ -107,6 +107,7 @@ class Lifecycle:
         again = task.attempts if engine.ident in task.had_by else 0
         action = AssignTask(task.msg_id, engine.ident, task.message, again, task.attempts)
         self.actions.append(action)
+        self.in_hand = None
 
     def unassign(self, task: Task) -> None:
         """A task never came to its engine: it is ready again, with the timeout that it had."""

@@ -25,6 +25,7 @@ from ipp_richsched.core.lifecycle import Lifecycle
 from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.placement import Placement
 from ipp_richsched.core.prospects import Prospects
+from ipp_richsched.core.queue import ReadyQueue
 from ipp_richsched.core.schemes import BUILT_IN, find_scheme
 from ipp_richsched.core.story import LINES, CoreError
 from ipp_richsched.core.task import TRANSITIONS, Task, TaskState
@@ -166,6 +167,17 @@ def test_an_error_in_placing_a_task_is_not_blamed_on_one_that_was_placed_before_
     bad = fail("3", Reason.INTERNAL_ERROR)
     assert caught.value.actions == [relay("1", "a"), assign("2", "a"), bad]
     driver.core.validate()
+
+
+def test_an_error_in_looking_for_the_next_task_strikes_none_that_is_assigned() -> None:
+    driver = Driver("a", hwm=2)
+    for msg_id in ("1", "2", "3"):
+        driver.submit(msg_id, targets=["b"])
+    first = mock.Mock(side_effect=[driver.core.tasks["1"], ZeroDivisionError])
+    with mock.patch.object(ReadyQueue, "first", first), pytest.raises(CoreError) as caught:
+        driver.register("b")
+    assert caught.value.actions == [assign("1", "b")]
+    assert driver.wait(1) == [assign("2", "b")]
 
 
 def test_an_error_about_one_task_of_a_dead_engine_keeps_none_of_the_others() -> None:
