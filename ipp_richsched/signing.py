@@ -17,7 +17,7 @@ from jupyter_client.session import Session, json_packer, json_unpacker
 
 
 class Signer:
-    """Signs as `Session.sign` does: HMAC, RFC 2104, with the key padded once for all.
+    """Signs as `Session.sign` does: HMAC, RFC 2104, the key being hashed once for all.
 
     Parameters
     ----------

@@ -64,7 +64,6 @@ class TransitionError(RuntimeError):
 
     def __init__(self, msg_id: str, before: TaskState, after: TaskState) -> None:
         super().__init__(f"task {msg_id}: no way from {before.name} to {after.name}")
-        self.msg_id = msg_id
 
 
 class Task:
