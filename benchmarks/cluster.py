@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import zmq
 
-from ipp_richsched.transport import receive, send
+from ipp_richsched.transport import send
 
 from . import messages
 from .clock import cpu_seconds
@@ -121,7 +121,7 @@ class Cluster:
         """
         if not self.client.poll(int(DEADLINE * 1000)):
             raise StuckError(f"{self.kind}: {self.outstanding} tasks are not answered")
-        receive(self.client)
+        messages.receive(self.client)
         self.outstanding -= 1
 
     def drain(self, outstanding: int = 0) -> None:
@@ -130,7 +130,7 @@ class Cluster:
             self.answer()
             try:
                 while True:
-                    receive(self.client)
+                    messages.receive(self.client)
                     self.outstanding -= 1
             except zmq.Again:
                 pass

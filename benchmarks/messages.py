@@ -7,10 +7,12 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import zmq
 from ipyparallel.serialize import pack_apply_message
 from jupyter_client.session import DELIM
+from zmq.backend import Socket
 
-from ipp_richsched.transport import Part
+from ipp_richsched.transport import LARGE, Part
 
 KEY = b"a key of the length that sessions use"
 _AUTH = hmac.new(KEY, digestmod="sha256")
@@ -21,6 +23,20 @@ PAYLOAD = [bytes(buffer) for buffer in pack_apply_message(pow, (2, 3), {})]
 
 _FIELDS = {"after": [], "follow": [], "timeout": 0.0, "targets": [], "retries": 0, "label": None}
 _NO_FIELDS = json.dumps(_FIELDS).encode()
+
+
+_NOBLOCK = int(zmq.NOBLOCK)
+
+
+def receive(socket: zmq.Socket) -> list[Part]:
+    """Take the next message, without waiting for it; raises `zmq.Again` if there is none."""
+    parts: list[Part] = []
+    more = True
+    while more:
+        frame = Socket.recv(socket, _NOBLOCK, False)
+        parts.append(frame.bytes if len(frame) < LARGE else frame)
+        more = frame.more
+    return parts
 
 
 def sign(parts: Sequence[bytes]) -> bytes:

@@ -18,7 +18,7 @@ from ipyparallel.controller.task_scheduler import TaskScheduler
 from zmq.devices import monitored_queue
 
 from ipp_richsched import RichTaskScheduler
-from ipp_richsched.transport import receive, send
+from ipp_richsched.transport import send
 
 from . import messages
 
@@ -126,7 +126,7 @@ def _answer(socket: zmq.Socket, reply: Any) -> None:
     """Answer all that has come: a socket's descriptor tells of it once."""
     while True:
         try:
-            frames = receive(socket)
+            frames = messages.receive(socket)
         except zmq.Again:
             return
         if frames[-1] != HOLD:

@@ -40,10 +40,9 @@ from .core.events import (
     TaskSubmitted,
 )
 from .signing import DestinationPacker, Signer, fast_unpack
-from .transport import Part
+from .transport import PARTS, Part
 
 Frames = Sequence[Part]
-_PARTS = 5  # signature, header, parent header, metadata, content
 HEADER, PARENT, METADATA, CONTENT = range(4)  # among those that are signed
 
 _NOTIFICATIONS = {
@@ -194,21 +193,21 @@ class Wire:
             problem = f"its 'engines' is {engines!r}, and not all are engines' identities"
         return [EngineRegistered(uuid.encode("utf8")) for uuid in good], problem
 
-    def _open_from_peer(self, frames: Frames) -> list[bytes]:
+    def _open_from_peer(self, frames: Frames) -> Sequence[bytes]:
         """As `_open`, for a socket that puts the sender's identity before each message."""
         if frames[0] == DELIM:
             raise MessageError("its sender calls itself like the delimiter")
         return self._open(frames)
 
-    def _open(self, frames: Frames) -> list[bytes]:
+    def _open(self, frames: Frames) -> Sequence[bytes]:
         """The parts of a message from its header to its content, signed as they should be."""
         if DELIM not in frames:
             raise MessageError("it has no delimiter")
         start = frames.index(DELIM) + 1
-        if len(frames) < start + _PARTS:
-            raise MessageError(f"it lacks {start + _PARTS - len(frames)} of its {_PARTS} parts")
-        blobs = frames[start : start + _PARTS]
-        signature, *parts = [blob if isinstance(blob, bytes) else blob.bytes for blob in blobs]
+        if len(frames) < start + PARTS:
+            raise MessageError(f"it lacks {start + PARTS - len(frames)} of its {PARTS} parts")
+        signature: bytes = frames[start]  # type: ignore[assignment]  # buffers only are not
+        parts: Sequence[bytes] = frames[start + 1 : start + PARTS]  # type: ignore[assignment]
         if self._signer.signs and not compare_digest(self._signer.sign(parts), signature):
             raise MessageError("its signature is wrong")
         return parts
@@ -258,7 +257,7 @@ class Wire:
         header, _, metadata, content = self._open(frames)
         signed = [header, self._pack({"attempt": attempt}), metadata, content]
         start = frames.index(DELIM) + 1
-        return [*frames[:start], self._signer.sign(signed), *signed, *frames[start + _PARTS :]]
+        return [*frames[:start], self._signer.sign(signed), *signed, *frames[start + PARTS :]]
 
     def task_destination(self, action: AssignTask, ident: bytes) -> list[bytes]:
         """Make the message that tells the hub where a task went."""
