@@ -142,6 +142,7 @@ class Load:
 
 BASES: dict[str, Load] = {
     "flat": Load("flat"),
+    "flat, 256 under way": Load("flat, 256 under way", take=partial(cpu, window=256)),
     "a backlog of 1,000": Load("backlog of 1,000", take=partial(backlog, size=1_000)),
 }
 """What ours is compared with, done by a cluster of ours with 16 engines in the same rounds."""
@@ -157,11 +158,21 @@ def _flat() -> list[Load]:
             EIGHTH,
             kinds=(OURS, STOCK, RELAY) if hwm == 1 else (OURS, STOCK),
             hwm=hwm,
+            tasks=4_000,
+            slow=1,
         )
         for hwm in (1, 0, 4)
     ]
     loads += [
-        Load(f"flat, hwm {hwm}, {scheme}", EIGHTH, hwm=hwm, scheme=scheme, takes=7)
+        Load(
+            f"flat, hwm {hwm}, {scheme}",
+            EIGHTH,
+            hwm=hwm,
+            scheme=scheme,
+            tasks=4_000,
+            slow=1,
+            takes=7,
+        )
         for scheme in SCHEMES
         for hwm in (1, 0, 4)
     ]
@@ -198,7 +209,12 @@ def _crowded() -> list[Load]:
 
 def _shaped() -> list[Load]:
     return [
-        Load(name, FLAT, take=partial(cpu, shape=shape, window=256))
+        Load(
+            name,
+            FLAT,
+            take=partial(cpu, shape=shape, window=256),
+            beside="flat, 256 under way",
+        )
         for name, shape in (
             ("layers of 50, each task after 5", shapes.layers),
             ("64 chains", shapes.chains),

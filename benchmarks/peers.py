@@ -7,8 +7,6 @@ import os
 import selectors
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from typing import Any
 
@@ -26,31 +24,12 @@ HOLD = b"hold"
 """A task whose last buffer is this is never answered."""
 
 OURS, STOCK, RELAY = "ours", "stock", "C relay"
-_CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-_SCHEDULERS = {max(_CORES)} if _CORES else set()
-_OTHERS = _CORES - _SCHEDULERS or _CORES
 _CLASSES = {OURS: RichTaskScheduler, STOCK: TaskScheduler}
 
 
-@contextmanager
-def off_the_schedulers_core() -> Iterator[None]:
-    """Leave one core to the scheduler, where the system lets us: its cost varies less there."""
-    _stay_on(_OTHERS)
-    try:
-        yield
-    finally:
-        _stay_on(_CORES)
-
-
-def _stay_on(cores: set[int]) -> None:
-    if cores:
-        os.sched_setaffinity(0, cores)
-
-
-def _belong_to_parent(cores: set[int]) -> None:
+def _belong_to_parent() -> None:
     """Leave Ctrl-C to the parent, and end with it however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _stay_on(cores)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -63,7 +42,7 @@ def _belong_to_parent(cores: set[int]) -> None:
 
 def run_scheduler(kind: str, urls: dict[str, str], config: dict[str, Any]) -> None:
     """Run a scheduler, or the C relay that decides nothing, until it is killed."""
-    _belong_to_parent(_SCHEDULERS)
+    _belong_to_parent()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     if kind == RELAY:
         _run_relay(urls)
@@ -98,7 +77,7 @@ def _run_relay(urls: dict[str, str]) -> None:
 
 def run_engines(url: str, names: list[str], connected: Event) -> None:
     """Answer every task at once, for all these engines; says when they are connected."""
-    _belong_to_parent(_OTHERS)
+    _belong_to_parent()
     context = zmq.Context()
     context.set(zmq.MAX_SOCKETS, len(names) + 16)
     # a zmq.Poller would ask each of a thousand sockets in every turn
@@ -135,7 +114,7 @@ def _answer(socket: zmq.Socket, reply: Any) -> None:
 
 def run_hub(url: str) -> None:
     """Hear everything that the scheduler tells the hub, and forget it."""
-    _belong_to_parent(_OTHERS)
+    _belong_to_parent()
     context = zmq.Context()
     monitor = context.socket(zmq.SUB)
     monitor.setsockopt(zmq.SUBSCRIBE, b"")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from .loads import LOADS
 from .machine import describe
 from .measure import Row, measure
-from .peers import OURS, RELAY, STOCK, off_the_schedulers_core
+from .peers import OURS, RELAY, STOCK
 from .stopping import ended_by_signals
 from .table import print_head, print_row, progress, read_arguments
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args, loads = read_arguments(argv, __doc__, "python -m benchmarks.zero_worker", LOADS, TASKS)
     print(describe(), end="\n\n")
     print_head(*HEAD)
-    with ended_by_signals(), off_the_schedulers_core():
+    with ended_by_signals():
         for load in progress(loads):
             for row in measure(load, args.tasks / TASKS):
                 print_row(*cells(row))
