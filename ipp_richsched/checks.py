@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 from jupyter_client.adapter import adapt
 
 from .core.dependency import NOTHING, Dependency
-from .core.events import TaskSubmitted
 
 _MSG_TYPES = ("apply_request", "execute_request")
 """The requests whose replies have a status; an engine drops others, or answers without one."""
@@ -32,6 +31,10 @@ _SHOWN = 1000
 """How many characters of a text are shown."""
 
 
+Flags: TypeAlias = tuple[frozenset[bytes] | None, Dependency, Dependency, float | None, int]
+"""The flags of a task, as of `view.set_flags`: the fields of `TaskSubmitted` from `targets` on."""
+
+
 class MessageError(Exception):
     """A message cannot be read."""
 
@@ -40,11 +43,9 @@ class NamelessTaskError(MessageError):
     """A task has a header, and no msg_id to name it by."""
 
 
-def submission(msg_id: str, message: Any, metadata: Mapping[str, Any]) -> TaskSubmitted:
-    """Read the fields that a client sets; raises TypeError or ValueError."""
-    return TaskSubmitted(
-        msg_id,
-        message,
+def flags_of(metadata: Mapping[str, Any]) -> Flags:
+    """The flags that a client sets; raises TypeError or ValueError."""
+    return (
         _targets(metadata.get("targets")),
         _dependency("after", metadata.get("after")),
         _dependency("follow", metadata.get("follow")),

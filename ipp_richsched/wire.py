@@ -20,16 +20,17 @@ from jupyter_client.session import DELIM, Session, protocol_version
 
 from .checks import (
     SHORT,
+    Flags,
     MessageError,
     NamelessTaskError,
     check_msg_type,
     check_outcome,
     check_request,
+    flags_of,
     is_deep,
     is_text,
     printable,
     status_of,
-    submission,
 )
 from .core.actions import AssignTask, FailTask
 from .core.events import (
@@ -69,6 +70,7 @@ class Wire:
         self._nothing = session.pack({})
         self._just_ok = session.pack({"status": "ok"})
         self._common: dict[Part, Part] = {DELIM: DELIM, self._nothing: self._nothing}
+        self._last: tuple[bytes, dict[str, Any], Flags] = (self._nothing, {}, flags_of({}))
 
     # -- from the wire -----------------------------------------------------------------
 
@@ -90,14 +92,24 @@ class Wire:
             raise NamelessTaskError(f"a task's 'msg_id' is {msg_id!r}, not a string")
         try:
             check_msg_type(header)
-            metadata = self._unpack(parts[METADATA], "metadata")
+            packed, metadata, flags = self._read_metadata(parts[METADATA])
             self._check_for_engines(parts, header, metadata)
-            return submission(msg_id, self._share_common_parts(frames), metadata)
+            return TaskSubmitted(msg_id, self._share_common_parts(frames, packed), *flags)
         except (MessageError, TypeError, ValueError, RecursionError) as error:
             return TaskRejected(msg_id, str(error), frames)
 
-    def _share_common_parts(self, frames: Frames) -> Frames:
-        """A task's message as it is kept: what all of a client's have in common is kept once."""
+    def _read_metadata(self, packed: bytes) -> tuple[bytes, dict[str, Any], Flags]:
+        """The metadata of a task: packed, unpacked, and the flags in them.
+
+        Most tasks ask for the same as the one before: they share it, and it is read once.
+        """
+        if packed != self._last[0]:
+            metadata = self._unpack(packed, "metadata")
+            self._last = packed, metadata, flags_of(metadata)
+        return self._last
+
+    def _share_common_parts(self, frames: Frames, packed: bytes) -> Frames:
+        """A task's message as it is kept: what a client's tasks have in common is kept once."""
         common = self._common
         client, delimiter, signature, header, parent, metadata, content, *buffers = frames
         return (
@@ -106,7 +118,7 @@ class Wire:
             signature,
             header,
             common.get(parent, parent),
-            metadata,
+            packed if metadata == packed else metadata,  # with more identities it is another part
             common.get(content, content),
             *buffers,
         )
@@ -201,9 +213,10 @@ class Wire:
 
     def _open(self, frames: Frames) -> Sequence[bytes]:
         """The parts of a message from its header to its content, signed as they should be."""
-        if DELIM not in frames:
-            raise MessageError("it has no delimiter")
-        start = frames.index(DELIM) + 1
+        try:
+            start = frames.index(DELIM) + 1
+        except ValueError:
+            raise MessageError("it has no delimiter") from None
         if len(frames) < start + PARTS:
             raise MessageError(f"it lacks {start + PARTS - len(frames)} of its {PARTS} parts")
         signature: bytes = frames[start]  # type: ignore[assignment]  # buffers only are not
