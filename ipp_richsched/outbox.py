@@ -84,7 +84,7 @@ class Outbox:
         unreachable = []
         items, self._to_hub = self._to_hub, []
         to_clients, self._to_clients = self._to_clients, []
-        to_hub: list[Frames] = []
+        to_hub: list[Frames | AssignTask] = []
         for item in items:
             try:
                 if not isinstance(item, AssignTask):
@@ -92,14 +92,27 @@ class Outbox:
                 elif not self._stands(item):
                     continue
                 elif self._send_task(item):
-                    to_hub.append(self._wire.task_destination(item, self._ident))
+                    to_hub.append(item)
                 else:
                     unreachable.append(EngineUnreachable(item.engine, item.msg_id))
             except Exception:  # the others have still to be sent
                 self._log.exception("task::internal error; please report it")
-        self._send_all(self._hub, to_hub)
+        # no message is made between two sends: ZeroMQ's thread would fall asleep in the meantime
+        self._send_all(self._hub, self._for_hub(to_hub))
         self._send_all(self._clients, to_clients)
         return unreachable
+
+    def _for_hub(self, items: list[Frames | AssignTask]) -> list[Frames]:
+        """The messages with which the hub hears of these."""
+        messages: list[Frames] = []
+        for item in items:
+            try:
+                if isinstance(item, AssignTask):
+                    item = self._wire.task_destination(item, self._ident)
+                messages.append(item)
+            except Exception:
+                self._log.exception("task::internal error; please report it")
+        return messages
 
     def _assign_task(self, action: AssignTask) -> None:
         self._to_hub.append(action)
