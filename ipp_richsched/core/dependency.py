@@ -18,6 +18,9 @@ class Status(enum.Enum):
 MET, PENDING, UNREACHABLE = Status
 
 
+_STRINGS = {str}
+
+
 class Dependency:
     """A dependency on the outcomes of other tasks, as in `ipyparallel.Dependency`.
 
@@ -81,11 +84,11 @@ class Dependency:
             ids = value.get("dependencies", [])
         if isinstance(ids, str):
             ids = [ids]
-        if not isinstance(ids, list):
+        elif not isinstance(ids, list):
             raise TypeError(f"{ids!r} is no list of msg_ids")
-        for msg_id in ids:
-            if not isinstance(msg_id, str):
-                raise TypeError(f"{msg_id!r} is no msg_id")
+        if not _STRINGS.issuperset(map(type, ids)):
+            msg_id = next(msg_id for msg_id in ids if type(msg_id) is not str)
+            raise TypeError(f"{msg_id!r} is no msg_id")
         return cls(ids, **flags)
 
     def __bool__(self) -> bool:

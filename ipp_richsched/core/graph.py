@@ -20,7 +20,8 @@ SWEEP = 64
 
 def count_after(task: Task, outcome: Outcome) -> None:
     """An id that `task` comes after has finished."""
-    if task.after.accepts(outcome.succeeded):
+    after = task.after
+    if after.success if outcome.succeeded else after.failure:  # as `accepts`, once for each id
         task.after_accepted += 1
     else:
         task.after_refused += 1
@@ -36,9 +37,10 @@ def count_follow(task: Task, outcome: Outcome) -> None:
         task.follow_refused += 1
 
 
-News: TypeAlias = tuple[Task, Outcome, bool, str]
-"""What a task has to be told: how one that it named has finished, whether it follows that one
-(or else comes after it), and the task with which a chain of failures began."""
+News: TypeAlias = tuple[list[Task], Outcome, bool, str]
+"""Tasks that have to be told how one that they named has finished, the first to be told at the
+end; how it has finished; whether they follow it, or else come after it; and the task with which
+a chain of failures began."""
 
 
 class DependencyGraph:
@@ -65,10 +67,8 @@ class DependencyGraph:
             the task is not taken in.
         """
         waits: list[tuple[dict[str, list[Task]], str]] = []
-        for kind, ids, dependents, count in (
-            ("after", task.after.ids, self._after, count_after),
-            ("follow", task.follow.ids, self._follow, count_follow),
-        ):
+        kind, count, dependents = "after", count_after, self._after
+        for ids in (task.after.ids, task.follow.ids):
             for dep_id in ids:
                 if dep_id in unfinished and dep_id != task.msg_id:
                     waits.append((dependents, dep_id))
@@ -77,8 +77,12 @@ class DependencyGraph:
                     if outcome is None:
                         return kind, dep_id
                     count(task, outcome)
+            kind, count, dependents = "follow", count_follow, self._follow
         for dependents, dep_id in waits:
-            waiting = dependents.setdefault(dep_id, [])
+            waiting = dependents.get(dep_id)
+            if waiting is None:
+                dependents[dep_id] = [task]
+                continue
             waiting.append(task)
             if len(waiting) >= SWEEP and len(waiting).bit_count() == 1:
                 # some may have finished: for what never ends the list must not grow for ever
@@ -91,8 +95,14 @@ class DependencyGraph:
         Some may have finished in the meantime: a task that stops waiting stays in the lists
         of what it waited for, since to look for it there would cost O(dependents).
         """
-        news: list[News] = [(task, outcome, False, first) for task in self._after.pop(msg_id, ())]
-        news += [(task, outcome, True, first) for task in self._follow.pop(msg_id, ())]
+        news: list[News] = []
+        after, follow = self._after.pop(msg_id, None), self._follow.pop(msg_id, None)
+        if after:
+            after.reverse()
+            news.append((after, outcome, False, first))
+        if follow:
+            follow.reverse()
+            news.append((follow, outcome, True, first))
         return news
 
     def watch(self, task: Task, engines: tuple[bytes, ...]) -> None:

@@ -18,7 +18,7 @@ from random import Random
 
 from .actions import Action, AssignTask, FailTask, Reason
 from .deadlines import Entry, Kind
-from .dependency import MET, PENDING, UNREACHABLE
+from .dependency import MET, PENDING, UNREACHABLE, Status
 from .engines import EnginePool
 from .events import (
     EngineRegistered,
@@ -31,7 +31,7 @@ from .events import (
     TimePassed,
 )
 from .explain import Explain, name
-from .graph import News, count_after, count_follow
+from .graph import count_after, count_follow
 from .invariants import check
 from .lifecycle import Lifecycle
 from .placement import Placement
@@ -199,7 +199,7 @@ class SchedulerCore:
             text = self._explain.invalid(task, *unknown)
             self.lifecycle.fail(task, Reason.INVALID_DEPENDENCY, text)
         else:
-            self._advance(task)
+            self._advance(task, task.after_status)
 
     def _task_rejected(self, event: TaskRejected) -> None:
         task = self.lifecycle.submit(TaskSubmitted(event.msg_id, event.message))
@@ -283,8 +283,7 @@ class SchedulerCore:
         budget = places = SLICE
         while True:
             while life.news and budget > 0:
-                self._tell(life.news.popleft())
-                budget -= 1
+                budget = self._tell(budget)
             while self._reviews and budget > 0:
                 self._review(self._reviews.popleft())
                 budget -= 1
@@ -297,42 +296,50 @@ class SchedulerCore:
         """Look again at a task whose fate an engine may have decided, coming or dying."""
         self.lifecycle.in_hand = task
         if task.state is WAITING:
-            self._advance(task)
+            self._advance(task, task.after_status)
         else:
             self.placement.review(task)
 
-    def _tell(self, news: News) -> None:
-        """Move the counters of a task that waited for one that has finished."""
-        task, outcome, follows, first = news
-        self.lifecycle.in_hand = task
-        if task.state >= SUCCEEDED:
-            return
-        if follows:
-            count_follow(task, outcome)
-        else:
-            count_after(task, outcome)
-        if task.state is WAITING:
-            if not follows and task.after_status is PENDING:
-                return  # one of several, which decides nothing else
-            self.lifecycle.first = first
-            self._advance(task)
-            self.lifecycle.first = ""
-        elif follows and task.group is not None:
-            # one id of several sufficed, and now it may run in one more place
-            self.lifecycle.requeue(task)
-
-    def _advance(self, task: Task) -> None:
-        """Look again at a waiting task, after a change in what it waits for."""
+    def _tell(self, budget: int) -> int:
+        """Move the counters of tasks that waited for a finished one; the budget that is left."""
         life = self.lifecycle
-        after = task.after_status
-        follow = self.prospects.follow(task)
-        if after is UNREACHABLE:
+        dependents, outcome, follows, first = life.news[0]
+        while dependents and budget > 0:
+            budget -= 1
+            task = life.in_hand = dependents.pop()
+            if task.state >= SUCCEEDED:
+                continue
+            if follows:
+                count_follow(task, outcome)
+            else:
+                count_after(task, outcome)
+            if task.state is WAITING:
+                after = task.after.status(task.after_accepted, task.after_refused)
+                if follows or after is not PENDING:  # or else one of several, which decides nothing
+                    life.first = first
+                    self._advance(task, after)
+                    life.first = ""
+            elif follows and task.group is not None:
+                # one id of several sufficed, and now it may run in one more place
+                life.requeue(task)
+        if not dependents:
+            life.news.popleft()
+        return budget
+
+    def _advance(self, task: Task, after: Status) -> None:
+        """Look again at a waiting task, given how its `after` stands."""
+        life = self.lifecycle
+        follow = self.prospects.follow(task) if task.follow.ids else MET
+        if after is MET and follow is MET:
+            if task.watched:
+                self.graph.unwatch(task)
+            life.make_ready(task)
+        elif after is UNREACHABLE:
             life.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.after(task, life.first))
         elif follow is UNREACHABLE:
             life.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.follow(task, life.first))
-        elif after is MET and follow is MET:
-            self.graph.unwatch(task)
-            life.make_ready(task)
+        elif task.targets is None and not task.follow_engines:
+            return  # no engine decides what becomes of it
         elif self.prospects.hopeless(task):
             life.fail(task, Reason.IMPOSSIBLE_DEPENDENCY, self._explain.targets(task))
         else:

@@ -96,6 +96,7 @@ class Placement:
                 if budget <= 0:
                     # engines that still owe their room to earlier tasks
                     excluded |= {e.ident for e in able if self._offer(e, task.seq) is not None}
+                roomy = [engine for engine in roomy if self._pool.has_room(engine)]
             self._lifecycle.in_hand = ready.pop()
             chosen = self._choose(places, excluded)
             if chosen is not None:

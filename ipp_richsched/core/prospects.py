@@ -66,8 +66,6 @@ class Prospects:
 
         Of its targets one that is not gone will do: as long as it lives there is hope.
         """
-        if task.targets is None and not task.follow_engines:
-            return ()
         watched = set(task.follow_engines)
         if task.targets is not None:
             hoped_for = task.targets - task.refused_by

@@ -34,7 +34,7 @@ class Group:
         self.size = 0
         self.parked = False  # whether deadlines run for its tasks: no engine may take them
         self._fifo: deque[Task] = deque()
-        self._late: list[Task] = []
+        self._late: list[tuple[int, Task]] = []  # with their `seq`
 
     def admits(self, ident: bytes) -> bool:
         """Whether its tasks may run on this engine."""
@@ -44,7 +44,7 @@ class Group:
         if not self._fifo or task.seq > self._fifo[-1].seq:
             self._fifo.append(task)
         else:
-            heapq.heappush(self._late, task)
+            heapq.heappush(self._late, (task.seq, task))
         task.group = self
         self.size += 1
 
@@ -53,7 +53,7 @@ class Group:
         self.size -= 1
         if len(self._fifo) + len(self._late) > 64 + 2 * self.size:
             self._fifo = deque(task for task in self._fifo if task.group is self)
-            self._late = [task for task in self._late if task.group is self]
+            self._late = [entry for entry in self._late if entry[1].group is self]
             heapq.heapify(self._late)
 
     def first(self) -> Task | None:
@@ -61,15 +61,15 @@ class Group:
         fifo, late = self._fifo, self._late
         while fifo and fifo[0].group is not self:
             fifo.popleft()
-        while late and late[0].group is not self:
+        while late and late[0][1].group is not self:
             heapq.heappop(late)
-        if late and (not fifo or late[0].seq < fifo[0].seq):
-            return late[0]
+        if late and (not fifo or late[0][0] < fifo[0].seq):
+            return late[0][1]
         return fifo[0] if fifo else None
 
     def __iter__(self) -> Iterator[Task]:
         """Its tasks, in no order."""
-        seen = dict.fromkeys([*self._fifo, *self._late])
+        seen = dict.fromkeys([*self._fifo, *(task for _, task in self._late)])
         return (task for task in seen if task.group is self)
 
 

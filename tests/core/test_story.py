@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 
+from ipp_richsched.core import machine
 from ipp_richsched.core.actions import Action, AssignTask, Reason
 from ipp_richsched.core.engines import EnginePool
 from ipp_richsched.core.events import (
@@ -24,7 +25,6 @@ from ipp_richsched.core.history import History
 from ipp_richsched.core.lifecycle import Lifecycle
 from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.placement import Placement
-from ipp_richsched.core.prospects import Prospects
 from ipp_richsched.core.queue import ReadyQueue
 from ipp_richsched.core.schemes import BUILT_IN, find_scheme
 from ipp_richsched.core.story import LINES, CoreError
@@ -122,7 +122,7 @@ def test_an_error_in_telling_one_dependent_keeps_no_other_from_its_turn() -> Non
     for msg_id in ("bad", "1"):
         driver.submit(msg_id, after=["head"])
     with (
-        mock.patch.object(Prospects, "follow", side_effect=ZeroDivisionError("oh no")),
+        mock.patch.object(machine, "count_after", side_effect=ZeroDivisionError("oh no")),
         pytest.raises(CoreError, match="the story of task bad") as caught,
     ):
         driver.reply("a", "head")
