@@ -14,7 +14,7 @@ from .peers import OURS, RELAY, STOCK
 from .stopping import ended_by_signals
 from .table import print_head, print_row, progress, read_arguments
 
-TASKS = 2_000
+TASKS = 4_000
 HEAD = ("load", "unit", "stock", "C relay", "ours", "stock / ours", "ours beside", "asked")
 
 

@@ -97,7 +97,7 @@ class Outbox:
                     unreachable.append(EngineUnreachable(item.engine, item.msg_id))
             except Exception:  # the others have still to be sent
                 self._log.exception("task::internal error; please report it")
-        # no message is made between two sends: ZeroMQ's thread would fall asleep in the meantime
+        # none of these is made between two sends: ZeroMQ's thread would fall asleep meanwhile
         self._send_all(self._hub, self._for_hub(to_hub))
         self._send_all(self._clients, to_clients)
         return unreachable

@@ -235,20 +235,20 @@ class RichTaskScheduler(TaskScheduler):
     def _serve(self, sources: list[zmq.Socket]) -> None:
         """Take in what has come, and carry out what it leads to."""
         # taken first and handled last: an engine that a client knows of is known here first
-        submissions = self._take(self._clients, 1) if self._clients in sources else []
+        submissions = self._take(self._clients) if self._clients in sources else []
         if self._hub in sources or (submissions and readable([self._hub])):
             self._dispatch(self.dispatch_notification, self._notifications(), "hub")
         if self._engines in sources:
-            self._dispatch(self.dispatch_result, self._take(self._engines, 2), "engine")
+            self._dispatch(self.dispatch_result, self._take(self._engines), "engine")
         self._dispatch(self.dispatch_submission, submissions, "client")
         self._flush()
 
-    def _take(self, socket: zmq.Socket, idents: int) -> list[Frames]:
+    def _take(self, socket: zmq.Socket) -> list[Frames]:
         """The messages that have come from peers, up to a limit."""
         messages: list[Frames] = []
         try:
             while len(messages) < BATCH:
-                messages += receive(socket, idents)
+                messages.append(receive(socket))
         except zmq.Again:
             pass
         return messages

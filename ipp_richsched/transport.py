@@ -15,7 +15,7 @@ from jupyter_client.session import DELIM
 from zmq.backend import Socket as _Backend
 
 Part: TypeAlias = bytes | zmq.Frame
-"""A part of a message: bytes, or a frame where it is large."""
+"""A part of a message: bytes, or a frame where it is a large buffer."""
 
 PARTS = 5
 """Those of a message after its delimiter, and before its buffers: the signature, header, parent
@@ -31,24 +31,17 @@ _SNDMORE = int(zmq.SNDMORE)
 _POLLIN = int(zmq.POLLIN)
 
 
-def receive(socket: zmq.Socket, idents: int) -> list[list[Part]]:
+def receive(socket: zmq.Socket) -> list[Part]:
     """Take the next message from a ROUTER socket, without waiting for it.
 
-    Only a frame tells whether a part is the last of its message, and a frame costs three times
-    as much as bytes.  So what must follow a delimiter is received unasked, as far as the
-    parts of another message, where they come in its place, can be told.
-
-    Parameters
-    ----------
-    socket : zmq.Socket
-    idents : int
-        How many identities precede the delimiter of a whole message, its sender's included.
+    Only a frame tells whether it is the last of its message, and costs three times as much as
+    bytes.  So all parts but the first are received as frames: what a peer leaves out must not
+    be taken from the message after it.
 
     Returns
     -------
-    list of list of Part
-        The message; or else one that lacks parts, and what came with it.  Everything but the
-        buffers is bytes.
+    list of Part
+        Bytes, but for large buffers.
 
     Raises
     ------
@@ -61,38 +54,12 @@ def receive(socket: zmq.Socket, idents: int) -> list[list[Part]]:
         frame = _receive(socket, _NOBLOCK, False)
         parts.append(frame.bytes)
         more = frame.more
-    start = len(parts)
-    try:
-        # the last of them may be the message's last, and what comes next another's identity
-        for _ in range(PARTS - 1 - idents if more else 0):
-            parts.append(_receive(socket, _NOBLOCK))
-        while more:
-            frame = _receive(socket, _NOBLOCK, False)
-            small = len(frame) < LARGE or len(parts) < start + PARTS
-            parts.append(frame.bytes if small else frame)
-            more = frame.more
-    except zmq.Again:
-        return split(parts, idents)
-    return split(parts, idents) if DELIM in parts[start + idents : start + PARTS] else [parts]
-
-
-def split(parts: list[Part], idents: int) -> list[list[Part]]:
-    """Part messages of which all but the last lack parts.
-
-    Where parts of a next message come in the place of missing ones, its delimiter, which its
-    identities precede, stands no further on than the content would.
-    """
-    messages: list[list[Part]] = []
-    parts = [part if isinstance(part, bytes) else part.bytes for part in parts]
-    while DELIM in parts:
-        start = parts.index(DELIM) + 1
-        places = parts[start + idents : start + PARTS]
-        if DELIM not in places:
-            break
-        end = start + places.index(DELIM)
-        messages.append(parts[:end])
-        parts = parts[end:]
-    return [*messages, parts]
+    buffers = len(parts) + PARTS
+    while more:
+        frame = _receive(socket, _NOBLOCK, False)
+        parts.append(frame.bytes if len(parts) < buffers or len(frame) < LARGE else frame)
+        more = frame.more
+    return parts
 
 
 def send(socket: zmq.Socket, parts: Sequence[Part]) -> None:

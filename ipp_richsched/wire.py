@@ -103,10 +103,13 @@ class Wire:
 
         Most tasks ask for the same as the one before: they share it, and it is read once.
         """
-        if packed != self._last[0]:
-            metadata = self._unpack(packed, "metadata")
-            self._last = packed, metadata, flags_of(metadata)
-        return self._last
+        if packed == self._last[0]:
+            return self._last
+        metadata = self._unpack(packed, "metadata")
+        read = packed, metadata, flags_of(metadata)
+        if len(packed) <= SHORT:  # a long one is kept by its task alone
+            self._last = read
+        return read
 
     def _share_common_parts(self, frames: Frames, packed: bytes) -> Frames:
         """A task's message as it is kept: what a client's tasks have in common is kept once."""

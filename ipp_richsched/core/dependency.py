@@ -86,9 +86,10 @@ class Dependency:
             ids = [ids]
         elif not isinstance(ids, list):
             raise TypeError(f"{ids!r} is no list of msg_ids")
-        if not _STRINGS.issuperset(map(type, ids)):
-            msg_id = next(msg_id for msg_id in ids if type(msg_id) is not str)
-            raise TypeError(f"{msg_id!r} is no msg_id")
+        if not _STRINGS.issuperset(map(type, ids)):  # as they are from JSON
+            for msg_id in ids:
+                if not isinstance(msg_id, str):
+                    raise TypeError(f"{msg_id!r} is no msg_id")
         return cls(ids, **flags)
 
     def __bool__(self) -> bool:

@@ -530,6 +530,19 @@ def test_a_reply_waits_for_none_of_the_work_that_is_left() -> None:
     assert len(driver.wait(0)) == 2 * SLICE
 
 
+@pytest.mark.parametrize("kind", ["after", "follow"])
+def test_dependents_come_in_their_order_though_they_are_more_than_a_slice(kind: str) -> None:
+    driver = Driver("a", hwm=0)
+    driver.submit("head")
+    msg_ids = [f"{number}" for number in range(SLICE + 100)]
+    for msg_id in msg_ids:
+        driver.core.handle(
+            TaskSubmitted(msg_id, f"message {msg_id}", **{kind: Dependency(["head"])}),  # type: ignore[arg-type]
+            now=driver.now,
+        )
+    assert driver.reply("a", "head")[1:] == [assign(msg_id, "a") for msg_id in msg_ids]
+
+
 def test_engines_take_a_backlog_in_turn_though_it_is_more_than_a_slice() -> None:
     driver = Driver(hwm=0)
     core = driver.core
