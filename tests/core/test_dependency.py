@@ -71,3 +71,10 @@ def test_another_type_is_named(value: Any, named: str) -> None:
 def test_neither_success_nor_failure_is_an_error() -> None:
     with pytest.raises(ValueError, match="success"):
         Dependency(["t"], success=False)
+
+
+def test_an_unpickled_msg_id_may_be_of_a_class_of_its_own() -> None:
+    class Text(str):
+        pass
+
+    assert Dependency.parse([Text("t1"), "t2"]).ids == ("t1", "t2")
