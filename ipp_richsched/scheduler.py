@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -139,6 +140,9 @@ class RichTaskScheduler(TaskScheduler):
         # a trait costs more to read than a small message to send
         clients, engines = self.client_stream.socket, self.engine_stream.socket
         self._clients, self._engines, self._hub = clients, engines, self.notifier_stream.socket
+        self._from_client, self._from_engine = partial(receive, clients), partial(receive, engines)
+        # it has no sender's identity before each message, and need not be fast
+        self._from_hub = partial(self._hub.recv_multipart, zmq.NOBLOCK)
         self._outbox = Outbox(
             self._wire,
             clients,
@@ -235,30 +239,21 @@ class RichTaskScheduler(TaskScheduler):
     def _serve(self, sources: list[zmq.Socket]) -> None:
         """Take in what has come, and carry out what it leads to."""
         # taken first and handled last: an engine that a client knows of is known here first
-        submissions = self._take(self._clients) if self._clients in sources else []
+        submissions = self._take(self._from_client) if self._clients in sources else []
         if self._hub in sources or (submissions and readable([self._hub])):
-            self._dispatch(self.dispatch_notification, self._notifications(), "hub")
+            notifications = self._take(self._from_hub, NOTIFICATIONS)
+            self._dispatch(self.dispatch_notification, notifications, "hub")
         if self._engines in sources:
-            self._dispatch(self.dispatch_result, self._take(self._engines), "engine")
+            self._dispatch(self.dispatch_result, self._take(self._from_engine), "engine")
         self._dispatch(self.dispatch_submission, submissions, "client")
         self._flush()
 
-    def _take(self, socket: zmq.Socket) -> list[Frames]:
-        """The messages that have come from peers, up to a limit."""
+    def _take(self, receive_one: Callable[[], Frames], limit: int = BATCH) -> list[Frames]:
+        """The messages that have come, up to a limit."""
         messages: list[Frames] = []
         try:
-            while len(messages) < BATCH:
-                messages.append(receive(socket))
-        except zmq.Again:
-            pass
-        return messages
-
-    def _notifications(self) -> list[Frames]:
-        """What has come from the hub, up to a limit."""
-        messages: list[Frames] = []
-        try:
-            while len(messages) < NOTIFICATIONS:
-                messages.append(self._hub.recv_multipart(zmq.NOBLOCK))
+            while len(messages) < limit:
+                messages.append(receive_one())
         except zmq.Again:
             pass
         return messages
