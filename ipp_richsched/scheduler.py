@@ -1,10 +1,10 @@
 """`RichTaskScheduler`: the core behind ipyparallel's sockets.
 
 One turn of the loop drains the notifications, the engines' replies and the clients'
-submissions, a bounded number of each, feeds them to the core and carries out its actions;
-then it tells the core of the deadlines that have come, and of the time to do what is left.
-The sockets are read and written directly, past their streams: only so a send can report
-that an engine is not there.
+submissions, a bounded number of each: all are read, then the core decides on all, then all
+that it decided is sent.  At the end of a turn the core is told of the deadlines that have
+come, and of the time to do what is left.  The sockets are read and written directly, past
+their streams: only so a send can report that an engine is not there.
 """
 
 from __future__ import annotations
@@ -120,6 +120,7 @@ class RichTaskScheduler(TaskScheduler):
             engine_grace=self.engine_grace,
             stranded_timeout=self.stranded_timeout,
         )
+        self._events: list[Event] = []  # what has been read, and is for the core to decide on
         self._turn_is_due = False
         self._alarm: Any = None
         self._alarm_time: float | None = None
@@ -216,7 +217,7 @@ class RichTaskScheduler(TaskScheduler):
         self._turn_is_due = True  # nothing that happens in it need ask for another
         more = True
         try:
-            self._flush()
+            self._respond()
             for _ in range(ROUNDS):
                 sources = readable(self._sources)
                 more = bool(sources)
@@ -227,8 +228,8 @@ class RichTaskScheduler(TaskScheduler):
             deadline = self._core.next_deadline()
             if deadline is not None and deadline <= time.monotonic():
                 more = True  # the sends may swallow news
-                self._feed(TimePassed())
-                self._flush()
+                self._events.append(TimePassed())
+                self._respond()
         finally:
             self._turn_is_due = False
             if more:
@@ -246,7 +247,7 @@ class RichTaskScheduler(TaskScheduler):
         if self._engines in sources:
             self._dispatch(self.dispatch_result, self._take(self._from_engine), "engine")
         self._dispatch(self.dispatch_submission, submissions, "client")
-        self._flush()
+        self._respond()
 
     def _take(self, receive_one: Callable[[], Frames], limit: int = BATCH) -> list[Frames]:
         """The messages that have come, up to a limit."""
@@ -261,7 +262,7 @@ class RichTaskScheduler(TaskScheduler):
     def _dispatch(
         self, handle: Callable[[Frames], None], messages: list[Frames], peer: str
     ) -> None:
-        """Handle each message; no error in one may keep the others from being served."""
+        """Read each message; no error in one may keep the others from being served."""
         for message in messages:
             try:
                 try:
@@ -282,12 +283,7 @@ class RichTaskScheduler(TaskScheduler):
 
     def dispatch_submission(self, raw_msg: Frames) -> None:
         """Take in a task from a client."""
-        event = self._wire.read_submission(raw_msg)
-        actions = self._decide(event)
-        refused = bool(actions) and isinstance(actions[0], RefuseTask)
-        if isinstance(event, TaskSubmitted) and not refused:  # or else it is no task for the hub
-            self._outbox.tell_hub(b"intask", raw_msg)
-        self._carry_out(actions)
+        self._feed(self._wire.read_submission(raw_msg))
 
     def dispatch_result(self, raw_msg: Frames) -> None:
         """Take in a reply from an engine."""
@@ -310,39 +306,52 @@ class RichTaskScheduler(TaskScheduler):
         for event in engines:
             if event.engine not in self._core.pool.engines:
                 self._feed(event)
+                self._decide()
 
     def _register_engine(self, uid: bytes) -> None:
         self._feed(EngineRegistered(uid))
+        self._decide()
 
     def _unregister_engine(self, uid: bytes) -> None:
         self._feed(EngineUnregistered(uid))
+        self._decide()
 
     # -- to the core and back ----------------------------------------------------------
 
     def _feed(self, event: Event) -> None:
-        """Hand an event to the core; what it decides is sent in this turn, or the next."""
-        self._carry_out(self._decide(event))
+        """Have the core decide on an event in this turn, or the next."""
+        self._events.append(event)
+        self._schedule_turn()
 
-    def _decide(self, event: Event) -> list[Action]:
-        try:
-            return self._core.handle(event, now=time.monotonic())
-        except CoreError as error:
-            self.log.exception("task::internal error; please report it")
-            return error.actions
+    def _respond(self) -> None:
+        """Have the core decide on what has been read, and send what it decides."""
+        self._decide()
+        while unreachable := self._outbox.flush():
+            self._events += unreachable
+            self._decide()
 
-    def _carry_out(self, actions: list[Action]) -> None:
+    def _decide(self) -> None:
+        """Hand what has been read to the core; what it decides is for `_respond` to send."""
+        while self._events:  # a subclass may feed more meanwhile
+            events, self._events = self._events, []
+            for event in events:
+                try:
+                    actions = self._core.handle(event, now=time.monotonic())
+                except Exception as error:
+                    self.log.exception("task::internal error; please report it")
+                    actions = error.actions if isinstance(error, CoreError) else []
+                self._carry_out(event, actions)
+
+    def _carry_out(self, event: Event, actions: list[Action]) -> None:
+        if isinstance(event, TaskSubmitted):
+            refused = bool(actions) and isinstance(actions[0], RefuseTask)
+            if not refused:  # or else it is no task for the hub
+                self._outbox.tell_hub(b"intask", event.message)
         for action in actions:
             try:
                 self._outbox.put(action)
             except Exception:
                 self.log.exception("task::internal error; please report it")
-        self._schedule_turn()
-
-    def _flush(self) -> None:
-        """Send what was decided."""
-        while unreachable := self._outbox.flush():
-            for event in unreachable:
-                self._feed(event)
 
     def _set_alarm(self) -> None:
         """Have the core's next deadline, and only that, wake the loop."""

@@ -67,6 +67,24 @@ class Delays(RichTaskScheduler):
         self.loop.call_later(0.05, super().dispatch_submission, raw_msg)
 
 
+class Withholds(RichTaskScheduler):
+    """Looks at the task ``withheld`` when another one is assigned."""
+
+    withheld: Any = None
+
+    def dispatch_submission(self, raw_msg: Any) -> None:
+        if b'"withheld"' in raw_msg[3]:
+            self.withheld = raw_msg
+        else:
+            super().dispatch_submission(raw_msg)
+
+    def add_job(self, idx: int) -> None:
+        super().add_job(idx)
+        if self.withheld:
+            withheld, self.withheld = self.withheld, None
+            super().dispatch_submission(withheld)
+
+
 def test_an_error_for_one_message_is_no_error_for_those_sent_with_it(start: Start) -> None:
     cluster = start(FailsToTellTheHub, config={"TaskScheduler": {"hwm": 0}})
     client = cluster.client()
@@ -115,3 +133,11 @@ def test_a_subclass_may_dispatch_outside_of_a_turn(start: Start) -> None:
     engine, client = cluster.engine(b"e1"), cluster.client()
     msg_id = client.submit()
     assert engine.take()[0] == msg_id
+
+
+def test_a_subclass_may_dispatch_while_the_core_decides(start: Start) -> None:
+    cluster = start(Withholds, config={"TaskScheduler": {"hwm": 0}})
+    engine, client = cluster.engine(b"e1"), cluster.client()
+    client.submit(msg_id="withheld")
+    client.submit(msg_id="other")
+    assert [engine.take()[0] for _ in range(2)] == ["other", "withheld"]

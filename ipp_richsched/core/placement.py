@@ -79,6 +79,8 @@ class Placement:
             ready.sort(reverse=True)
         if roomy:
             self._lifecycle.roomy = []
+            if not (ready or self._queue):
+                return budget
             roomy = [engine for engine in dict.fromkeys(roomy) if self._pool.has(engine)]
         while ready:
             task = self._lifecycle.in_hand = ready[-1]
