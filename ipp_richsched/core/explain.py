@@ -112,7 +112,7 @@ class Explain:
             + " and ran nowhere" * dependency.accepts(outcome.succeeded)
             for msg_id, outcome in outcomes.items()
             if outcome is not None
-            and (outcome.engine is None or not dependency.accepts(outcome.succeeded))
+            and (not outcome.engines or not dependency.accepts(outcome.succeeded))
         ]
         began = f"; the first to fail was {first}" * (first not in ("", *dependency.ids))
         return several(ended) + began

@@ -29,10 +29,12 @@ def count_after(task: Task, outcome: Outcome) -> None:
 
 def count_follow(task: Task, outcome: Outcome) -> None:
     """An id that `task` follows has finished; one that ran nowhere cannot be followed."""
-    if outcome.engine is not None and task.follow.accepts(outcome.succeeded):
+    if outcome.engines and task.follow.accepts(outcome.succeeded):
         task.follow_accepted += 1
-        if outcome.engine not in task.follow_engines:
-            task.follow_engines |= {outcome.engine}
+        if not task.follow_engines:
+            task.follow_engines = outcome.engines
+        elif not outcome.engines <= task.follow_engines:
+            task.follow_engines |= outcome.engines
     else:
         task.follow_refused += 1
 

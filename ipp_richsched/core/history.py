@@ -12,10 +12,13 @@ _LONGEST = 15  # digits of a number; longer ones are no message's
 
 
 class Outcome(NamedTuple):
-    """How a task ended, and on which engine (None where none ran it to its end)."""
+    """How a task ended, and on which engine: a set of one, or of none where none ran it to its end.
+
+    It is a set because those that follow the task want one, and can share it.
+    """
 
     succeeded: bool
-    engine: bytes | None
+    engines: frozenset[bytes]
 
 
 class History:
@@ -30,7 +33,7 @@ class History:
         self._series: dict[str, dict[int, array[int]]] = {}  # rows, by what precedes the number
         self._others: dict[str, int] = {}
         # equal outcomes have one code; 0 is none's, with an outcome that is nobody's
-        self._outcomes = [Outcome(False, None)]
+        self._outcomes = [Outcome(False, frozenset())]
         self._codes: dict[tuple[bool, bytes | None], int] = {}
         self._size = 0
 
@@ -54,7 +57,8 @@ class History:
         code = self._codes.get((succeeded, engine))
         if code is None:
             code = self._codes[succeeded, engine] = len(self._outcomes)
-            self._outcomes.append(Outcome(succeeded, engine))
+            ran_on = frozenset() if engine is None else frozenset([engine])
+            self._outcomes.append(Outcome(succeeded, ran_on))
         outcome = self._outcomes[code]
         self._size += 1
         prefix, number = _split(msg_id)

@@ -94,16 +94,20 @@ PREFIXES = st.sampled_from(["", "_", "session_1_", "session_2_", "session_1_0", 
 NUMBERS = st.sampled_from(
     ["", "0", "1", "01", "-1", "1 ", "²", "\u0661", f"{ROW}", f"{ROW - 1}", "9" * 20]
 )
-OUTCOMES = st.builds(Outcome, st.booleans(), st.sampled_from([None, b"a", b"b"]))
+ENDS = st.tuples(st.booleans(), st.sampled_from([None, b"a", b"b"]))
 
 
-@given(st.dictionaries(st.builds(str.__add__, PREFIXES, NUMBERS), OUTCOMES), PREFIXES, NUMBERS)
+@given(st.dictionaries(st.builds(str.__add__, PREFIXES, NUMBERS), ENDS), PREFIXES, NUMBERS)
 def test_a_history_takes_no_msg_id_for_another(
-    outcomes: dict[str, Outcome], prefix: str, number: str
+    ends: dict[str, tuple[bool, bytes | None]], prefix: str, number: str
 ) -> None:
     history = History()
-    for msg_id, outcome in outcomes.items():
-        assert history.record(msg_id, *outcome) == outcome
+    outcomes = {
+        msg_id: Outcome(succeeded, frozenset([engine] if engine else []))
+        for msg_id, (succeeded, engine) in ends.items()
+    }
+    for msg_id, end in ends.items():
+        assert history.record(msg_id, *end) == outcomes[msg_id]
     assert len(history) == len(outcomes)
     for msg_id in (prefix + number, *outcomes):
         assert history.get(msg_id) == outcomes.get(msg_id)

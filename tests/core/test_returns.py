@@ -102,5 +102,5 @@ def test_what_is_answered_is_not_kept_for_a_task_that_runs_on() -> None:
         task = driver.core.tasks[f"{number}"]
         driver.wait(1)
         assert task.message is None
-    kept = driver.core.graph.pop("runs on", Outcome(True, b"a"), "")
+    kept = driver.core.graph.pop("runs on", Outcome(True, frozenset([b"a"])), "")
     assert len(kept) <= SWEEP
