@@ -142,7 +142,7 @@ class Load:
 
 BASES: dict[str, Load] = {
     "flat": Load("flat"),
-    "flat, 256 under way": Load("flat, 256 under way", take=partial(cpu, window=256)),
+    "flat, 256 under way": Load("flat, 256 under way", take=partial(cpu, window=256), tasks=4_000),
     "a backlog of 1,000": Load("backlog of 1,000", take=partial(backlog, size=1_000)),
 }
 """What ours is compared with, done by a cluster of ours with 16 engines in the same rounds."""
@@ -171,7 +171,6 @@ def _flat() -> list[Load]:
             scheme=scheme,
             tasks=4_000,
             slow=1,
-            takes=7,
         )
         for scheme in SCHEMES
         for hwm in (1, 0, 4)
@@ -214,6 +213,8 @@ def _shaped() -> list[Load]:
             FLAT,
             take=partial(cpu, shape=shape, window=256),
             beside="flat, 256 under way",
+            tasks=4_000,
+            slow=8,
         )
         for name, shape in (
             ("layers of 50, each task after 5", shapes.layers),

@@ -64,8 +64,11 @@ class Outbox:
         self._to_hub: list[Frames | AssignTask] = []
 
     def put(self, action: Action) -> None:
-        """Take in what the core decided."""
-        self._performers[type(action)](action)
+        """Take in what the core decided; an error in it is logged, for what else it decided."""
+        try:
+            self._performers[type(action)](action)
+        except Exception:
+            self._log.exception("task::internal error; please report it")
 
     def tell_hub(self, topic: bytes, frames: Frames) -> None:
         """Let the hub's monitor see a message."""

@@ -1,16 +1,17 @@
 """`RichTaskScheduler`: the core behind ipyparallel's sockets.
 
-One turn of the loop drains the notifications, the engines' replies and the clients'
-submissions, a bounded number of each: all are read, then the core decides on all, then all
-that it decided is sent.  At the end of a turn the core is told of the deadlines that have
-come, and of the time to do what is left.  The sockets are read and written directly, past
-their streams: only so a send can report that an engine is not there.
+One turn of the loop is a few rounds over the sockets.  A round takes the notifications, the
+engines' replies and the clients' submissions, a bounded number of each: all are read, then
+the core decides on all, then all that it decided is sent.  At the end of a turn the core is
+told of the deadlines that have come, and of the time to do what is left.  The sockets are read
+and written directly, past their streams: only so a send can report that an engine is not there.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from random import Random
@@ -22,7 +23,7 @@ from traitlets import Float, Integer, TraitError, Unicode, default, observe, val
 
 from . import __version__
 from .checks import MessageError, NamelessTaskError, printable
-from .core.actions import Action, RefuseTask
+from .core.actions import RefuseTask
 from .core.engines import EnginePool
 from .core.events import (
     EngineRegistered,
@@ -120,7 +121,8 @@ class RichTaskScheduler(TaskScheduler):
             engine_grace=self.engine_grace,
             stranded_timeout=self.stranded_timeout,
         )
-        self._events: list[Event] = []  # what has been read, and is for the core to decide on
+        self._events: deque[Event] = deque()  # what has been read, for the core to decide on
+        self._deciding = False
         self._turn_is_due = False
         self._alarm: Any = None
         self._alarm_time: float | None = None
@@ -172,6 +174,7 @@ class RichTaskScheduler(TaskScheduler):
     @property
     def targets(self) -> list[bytes]:
         """The engines' identities, the least recently used first."""
+        self._decide()
         pool = self._core.pool
         if isinstance(pool, HookedPool):
             return pool.targets
@@ -180,6 +183,7 @@ class RichTaskScheduler(TaskScheduler):
     @property
     def loads(self) -> list[float]:
         """The engines' loads, in the order of `targets`."""
+        self._decide()
         pool = self._core.pool
         if isinstance(pool, HookedPool):
             return pool.loads
@@ -304,17 +308,15 @@ class RichTaskScheduler(TaskScheduler):
         if problem:
             self.log.error("task::in a message of the hub: %s", printable(problem))
         for event in engines:
+            self._decide()  # it may be one that was announced meanwhile
             if event.engine not in self._core.pool.engines:
                 self._feed(event)
-                self._decide()
 
     def _register_engine(self, uid: bytes) -> None:
         self._feed(EngineRegistered(uid))
-        self._decide()
 
     def _unregister_engine(self, uid: bytes) -> None:
         self._feed(EngineUnregistered(uid))
-        self._decide()
 
     # -- to the core and back ----------------------------------------------------------
 
@@ -327,31 +329,32 @@ class RichTaskScheduler(TaskScheduler):
         """Have the core decide on what has been read, and send what it decides."""
         self._decide()
         while unreachable := self._outbox.flush():
-            self._events += unreachable
+            self._events.extend(unreachable)
             self._decide()
 
     def _decide(self) -> None:
         """Hand what has been read to the core; what it decides is for `_respond` to send."""
-        while self._events:  # a subclass may feed more meanwhile
-            events, self._events = self._events, []
-            for event in events:
-                try:
-                    actions = self._core.handle(event, now=time.monotonic())
-                except Exception as error:
-                    self.log.exception("task::internal error; please report it")
-                    actions = error.actions if isinstance(error, CoreError) else []
-                self._carry_out(event, actions)
+        if self._deciding:
+            return  # a subclass asks or feeds from within: what it fed comes next
+        self._deciding = True
+        try:
+            while self._events:
+                self._decide_on(self._events.popleft())
+        finally:
+            self._deciding = False
 
-    def _carry_out(self, event: Event, actions: list[Action]) -> None:
+    def _decide_on(self, event: Event) -> None:
+        try:
+            actions = self._core.handle(event, now=time.monotonic())
+        except Exception as error:
+            self.log.exception("task::internal error; please report it")
+            actions = error.actions if isinstance(error, CoreError) else []
         if isinstance(event, TaskSubmitted):
             refused = bool(actions) and isinstance(actions[0], RefuseTask)
             if not refused:  # or else it is no task for the hub
                 self._outbox.tell_hub(b"intask", event.message)
         for action in actions:
-            try:
-                self._outbox.put(action)
-            except Exception:
-                self.log.exception("task::internal error; please report it")
+            self._outbox.put(action)
 
     def _set_alarm(self) -> None:
         """Have the core's next deadline, and only that, wake the loop."""

@@ -96,7 +96,7 @@ class Wire:
             self._check_for_engines(parts, header, metadata)
             return TaskSubmitted(msg_id, self._share_common_parts(frames, packed), *flags)
         except (MessageError, TypeError, ValueError, RecursionError) as error:
-            return TaskRejected(msg_id, str(error), frames)
+            return TaskRejected(msg_id, str(error), tuple(frames))
 
     def _read_metadata(self, packed: bytes) -> tuple[bytes, dict[str, Any], Flags]:
         """The metadata of a task: packed, unpacked, and the flags in them.
@@ -173,7 +173,8 @@ class Wire:
             status, problem = None, str(error)
         engine = frames[0]
         assert isinstance(engine, bytes)  # an identity is never as long as a frame that is not
-        return TaskReplied(engine, msg_id, status, met, frames, problem)
+        # the list is the caller's, who may use it again
+        return TaskReplied(engine, msg_id, status, met, tuple(frames), problem)
 
     def read_notification(self, frames: Frames) -> EngineRegistered | EngineUnregistered | None:
         """Read what the hub published; None where it is of no concern."""

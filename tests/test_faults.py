@@ -85,6 +85,38 @@ class Withholds(RichTaskScheduler):
             super().dispatch_submission(withheld)
 
 
+class GrowsWhenBusy(RichTaskScheduler):
+    """Takes in an engine of its own accord, in the middle of a decision."""
+
+    assigned = 0
+
+    def add_job(self, idx: int) -> None:
+        super().add_job(idx)
+        self.assigned += 1
+        if self.assigned == 2:
+            self._register_engine(b"late")
+
+
+class TellsOfEngines(RichTaskScheduler):
+    """Logs which engines there are after each word of the hub."""
+
+    def dispatch_notification(self, msg: Any) -> None:
+        super().dispatch_notification(msg)
+        self.log.warning("engines: %s", self.targets)
+
+
+class TakesMessagesApart(RichTaskScheduler):
+    """Does what it likes with a message once it is dispatched."""
+
+    def dispatch_submission(self, raw_msg: Any) -> None:
+        super().dispatch_submission(raw_msg)
+        raw_msg.clear()
+
+    def dispatch_result(self, raw_msg: Any) -> None:
+        super().dispatch_result(raw_msg)
+        raw_msg.clear()
+
+
 def test_an_error_for_one_message_is_no_error_for_those_sent_with_it(start: Start) -> None:
     cluster = start(FailsToTellTheHub, config={"TaskScheduler": {"hwm": 0}})
     client = cluster.client()
@@ -141,3 +173,41 @@ def test_a_subclass_may_dispatch_while_the_core_decides(start: Start) -> None:
     client.submit(msg_id="withheld")
     client.submit(msg_id="other")
     assert [engine.take()[0] for _ in range(2)] == ["other", "withheld"]
+
+
+def test_a_subclass_may_register_an_engine_while_the_core_decides(start: Start) -> None:
+    cluster = start(GrowsWhenBusy)
+    late = cluster.connect_engine(b"late")
+    engine, client = cluster.engine(b"e1"), cluster.client()
+    first, second, third = (client.submit() for _ in range(3))
+    engine.reply(engine.take()[1])
+    for peer, msg_id in ((engine, second), (late, third)):
+        taken, task = peer.take()
+        assert taken == msg_id
+        peer.reply(task)
+    answered = [client.answer()["parent_header"]["msg_id"] for _ in range(3)]
+    assert answered[0] == first
+    assert set(answered[1:]) == {second, third}
+    assert engine.idle()
+    assert client.idle()
+
+
+def test_a_subclass_finds_engines_as_soon_as_they_are_dispatched(start: Start) -> None:
+    cluster = start(TellsOfEngines)
+    cluster.engine(b"e1")
+    cluster.engine(b"e2")
+    cluster.unregister(b"e1")
+    told = ["engines: [b'e1']", "engines: [b'e2', b'e1']", "engines: [b'e2']"]
+    cluster.wait_for(lambda: cluster.log.count("engines: ") == len(told), "three words")
+    lines = [line for line in cluster.log.splitlines() if "engines: " in line]
+    assert [line[line.index("engines: ") :] for line in lines] == told
+
+
+def test_a_subclass_may_take_a_message_apart_once_it_is_dispatched(start: Start) -> None:
+    cluster = start(TakesMessagesApart)
+    engine, client = cluster.engine(b"e1"), cluster.client()
+    msg_id = client.submit()
+    engine.reply(engine.take()[1])
+    assert client.answer()["parent_header"]["msg_id"] == msg_id
+    client.submit(retries=-1)
+    assert client.answer()["content"]["ename"] == "ValueError"
