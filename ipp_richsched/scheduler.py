@@ -339,14 +339,13 @@ class RichTaskScheduler(TaskScheduler):
         self._deciding = True
         try:
             while self._events:
-                event = self._events.popleft()
-                self._decide_on(event, more=bool(self._events))
+                self._decide_on(self._events.popleft())
         finally:
             self._deciding = False
 
-    def _decide_on(self, event: Event, more: bool) -> None:
+    def _decide_on(self, event: Event) -> None:
         try:
-            actions = self._core.handle(event, now=time.monotonic(), more=more)
+            actions = self._core.handle(event, now=time.monotonic())
         except Exception as error:
             self.log.exception("task::internal error; please report it")
             actions = error.actions if isinstance(error, CoreError) else []

@@ -6,7 +6,7 @@ finished tasks move the counters of their dependents (`_tell`), tasks that becam
 engines that gained room are matched (`Placement.match`), and whatever fails on the way goes
 round again.  No event does more than a slice of that: what is left makes `TimePassed` due at
 once, so that the shell can serve its sockets in between.  What comes meanwhile is taken in and
-adds to it.  Of events that come together the last one does the work of all.
+adds to it.
 """
 
 from __future__ import annotations
@@ -82,7 +82,6 @@ class SchedulerCore:
         self._explain = Explain(self.pool, self.history)
         self.placement = Placement(self.lifecycle, self.prospects, self._explain, stranded_timeout)
         self._reviews: deque[Task] = deque()  # tasks that engines which came or died concern
-        self._behind = False  # whether there is work left for `TimePassed` to go on with
         self._recovers = -math.inf  # when to go on after an error of our own
         self._handlers = {
             EngineRegistered: self._engine_registered,
@@ -94,7 +93,7 @@ class SchedulerCore:
             TimePassed: self._time_passed,
         }
 
-    def handle(self, event: Event, *, now: float, more: bool = False) -> list[Action]:
+    def handle(self, event: Event, *, now: float) -> list[Action]:
         """Take in what happened.
 
         Parameters
@@ -102,8 +101,6 @@ class SchedulerCore:
         event : Event
         now : float
             Seconds on any clock that never goes back.
-        more : bool
-            Whether another event follows at once; then the work is left for that one.
 
         Returns
         -------
@@ -120,7 +117,7 @@ class SchedulerCore:
         life.actions = []
         life.in_hand = None
         # if each did a part of the work that is left, a flood of events would be read slowly
-        goes_on = not (more or self._behind)
+        goes_on = not self.busy
         try:
             self._handlers[type(event)](event)  # type: ignore[operator]
             if goes_on:
@@ -131,7 +128,7 @@ class SchedulerCore:
 
     @property
     def busy(self) -> bool:
-        """Whether there is work left of the events so far."""
+        """Whether there is work left of the events so far, for `TimePassed` to go on with."""
         life = self.lifecycle
         return bool(life.news or self._reviews or life.unplaced or life.roomy)
 
@@ -293,8 +290,7 @@ class SchedulerCore:
             if life.unplaced or life.roomy:
                 places = self.placement.match(places)
             if not (life.news or self._reviews) or min(budget, places) <= 0:
-                break
-        self._behind = self.busy
+                return
 
     def _review(self, task: Task) -> None:
         """Look again at a task whose fate an engine may have decided, coming or dying."""
@@ -368,5 +364,4 @@ class SchedulerCore:
                 task.state = FAILED
                 life.actions.append(FailTask(msg_id, Reason.INTERNAL_ERROR, text, task.message))
             self.tasks.pop(msg_id, None)
-        self._behind = self.busy
         return CoreError(event, error, msg_id, life.story, life.actions)

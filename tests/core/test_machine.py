@@ -517,28 +517,6 @@ def test_what_one_event_entails_is_worked_off_in_slices() -> None:
     assert len(driver.wait(0)) == held - SLICE
 
 
-def test_of_events_that_come_together_the_last_one_does_the_work() -> None:
-    driver = Driver("a", "b")
-    core = driver.core
-    driver.submit("1")
-    driver.submit("2")
-    driver.submit("queued")
-    driver.submit("either", after=Dependency(["1", "2"], all=False))
-    driver.submit("both", after=["1", "2"])
-    reply = TaskReplied(b"a", "2", "ok", message="reply 2 a")
-    assert core.handle(reply, now=driver.now, more=True) == [relay("2", "a")]
-    then = driver.reply("b", "1")
-    assert then == [relay("1", "b"), assign("queued", "a"), assign("either", "b")]
-
-
-def test_work_is_done_though_the_event_that_should_have_come_did_not() -> None:
-    driver = Driver("a")
-    core = driver.core
-    assert core.handle(TaskSubmitted("t", "message t"), now=driver.now, more=True) == []
-    assert core.next_deadline() == driver.now
-    assert driver.wait(0) == [assign("t", "a")]
-
-
 def test_a_reply_waits_for_none_of_the_work_that_is_left() -> None:
     driver = Driver(hwm=0)
     core = driver.core

@@ -40,24 +40,13 @@ class RandomCluster(RuleBasedStateMachine):
         seed=st.integers(0, 99),
         stranded=st.sampled_from([0.0, 3.0, None]),
         work=st.sampled_from([1, 3, 500]),
-        together=st.sampled_from([0.0, 0.5]),
     )
-    def start(
-        self,
-        scheme: str,
-        hwm: int,
-        seed: int,
-        stranded: float | None,
-        work: int,
-        together: float,
-    ) -> None:
+    def start(self, scheme: str, hwm: int, seed: int, stranded: float | None, work: int) -> None:
         self.work = mock.patch.object(machine, "SLICE", work)
         self.work.start()
         pool = EnginePool(find_scheme(scheme), hwm, Random(seed))
         self.core = SchedulerCore(pool, engine_grace=5.0, stranded_timeout=stranded)
         self.now = 0.0
-        self.together = together  # how often another event follows at once
-        self.coin = Random(seed)
         self.submitted: dict[str, TaskSubmitted] = {}
         self.answered: dict[str, bool] = {}  # whether it succeeded
         self.ran_on: dict[str, bytes] = {}  # where it ran to its end
@@ -70,14 +59,13 @@ class RandomCluster(RuleBasedStateMachine):
 
     def handle(self, event: Event) -> None:
         self.now += 0.001
-        more = self.coin.random() < self.together
-        for action in self.core.handle(event, now=self.now, more=more):
-            self.carry_out(action)
-        self.core.validate()
-        while self.core.busy and not more:
-            for action in self.core.handle(TimePassed(), now=self.now):
+        events: list[Event] = [event]
+        while events:
+            for action in self.core.handle(events.pop(0), now=self.now):
                 self.carry_out(action)
             self.core.validate()
+            if not events and self.core.busy:
+                events.append(TimePassed())
 
     def carry_out(self, action: Action) -> None:
         if isinstance(action, AssignTask):
@@ -171,9 +159,7 @@ class RandomCluster(RuleBasedStateMachine):
         if final and self.is_held(engine, msg_id):
             self.ran_on[msg_id] = engine
         self.now += 0.001
-        more = self.coin.random() < self.together
-        event = TaskReplied(engine, msg_id, status)
-        for action in self.core.handle(event, now=self.now, more=more):
+        for action in self.core.handle(TaskReplied(engine, msg_id, status), now=self.now):
             if isinstance(action, (RelayReply, FailTask)) and action.msg_id == msg_id:
                 self.carry_out(action)
                 self.answered[msg_id] = status == "ok"

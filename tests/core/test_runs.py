@@ -41,8 +41,6 @@ class Run:
     connected, registered : set of bytes
         Engines that can be reached, and that the hub knows.
     answered : Counter of str
-    together : float
-        How often another event follows at once.
     """
 
     def __init__(self, seed: int) -> None:
@@ -53,7 +51,6 @@ class Run:
             engine_grace=random.choice([0, 0.5, 2]),
             stranded_timeout=random.choice([0, 1, 3]),
         )
-        self.together = random.choice([0, 0.5])
         self.engines = [b"e%d" % number for number in range(random.choice([1, 2, 3, 4]))]
         self.now = 0.0
         self.unsent: list[AssignTask] = []
@@ -64,8 +61,7 @@ class Run:
         self.answered: Counter[str] = Counter()
 
     def feed(self, event: Event) -> None:
-        more = self.random.random() < self.together
-        for action in self.core.handle(event, now=self.now, more=more):
+        for action in self.core.handle(event, now=self.now):
             if isinstance(action, AssignTask):
                 self.unsent.append(action)
             elif isinstance(action, (RelayReply, FailTask)):
