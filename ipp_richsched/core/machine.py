@@ -352,7 +352,8 @@ class SchedulerCore:
         life.first = ""
         # what it kept from being done is taken up again, after a while
         life.roomy = list(self.pool.engines.values())
-        self._recovers = life.now + RECOVERY
+        if self._recovers <= life.now:  # or else errors that keep coming would put it off for ever
+            self._recovers = life.now + RECOVERY
         if task is not None and msg_id in self.tasks:
             text = self._explain.internal_error(task)
             try:

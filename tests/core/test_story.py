@@ -239,6 +239,24 @@ def test_an_error_that_comes_again_comes_at_intervals() -> None:
     assert driver.core.next_deadline() is None
 
 
+def test_errors_in_quick_succession_put_the_work_off_but_once() -> None:
+    driver = Driver("a")
+    core = driver.core
+    driver.submit("1")
+    with (
+        mock.patch.object(Placement, "match", side_effect=ZeroDivisionError),
+        pytest.raises(CoreError),
+    ):
+        driver.reply("a", "1")
+    assert core.handle(TaskSubmitted("2", "message 2"), now=driver.now) == []
+    with mock.patch.object(Lifecycle, "submit", side_effect=ZeroDivisionError):
+        for _ in range(3):
+            driver.now += 0.03
+            with pytest.raises(CoreError):
+                core.handle(TaskSubmitted("bad"), now=driver.now)
+    assert driver.wait(0.02) == [assign("2", "a")]
+
+
 @pytest.mark.parametrize("after", TaskState)
 @pytest.mark.parametrize("before", TaskState)
 def test_every_pair_of_states_is_in_the_table_or_an_error(
