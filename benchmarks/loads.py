@@ -215,6 +215,7 @@ def _shaped() -> list[Load]:
             beside="flat, 256 under way",
             tasks=4_000,
             slow=8,
+            takes=25,
         )
         for name, shape in (
             ("layers of 50, each task after 5", shapes.layers),
