@@ -89,4 +89,4 @@ class HookedPool(EnginePool):
         for place, (ident, load) in enumerate(zip(self.targets, self.loads, strict=True)):
             engine = self.engines[ident]
             engine.stamp, engine.load = place, load
-            self._reindex(engine)
+            self._changed[engine] = None

@@ -53,8 +53,9 @@ class Engine:
 class EnginePool:
     """The engines that are registered, and the choice among them.
 
-    Operations cost what the index of the scheme costs; a choice among some engines only
-    costs O(k log k) for k of them, or for all where some are excluded.
+    A choice costs what the index of the scheme costs, for it and once for each engine that has
+    changed since the one before; a choice among some engines only costs O(k log k) for k of
+    them, or for all where some are excluded.  Everything else is O(1).
 
     Parameters
     ----------
@@ -72,6 +73,8 @@ class EnginePool:
         self.engines: dict[bytes, Engine] = {}
         self.departed: set[bytes] = set()
         self._index = scheme.make_index()
+        # those that the index does not know as they are: while tasks are queued nobody asks it
+        self._changed: dict[Engine, None] = {}
         self._last = 0
         self._first = 0
 
@@ -80,7 +83,7 @@ class EnginePool:
         self._first -= 1
         engine = self.engines[ident] = Engine(ident, self._first)
         self.departed.discard(ident)
-        self._index.update(engine)
+        self._changed[engine] = None
         return engine
 
     def unregister(self, ident: bytes) -> Engine:
@@ -121,6 +124,8 @@ class EnginePool:
             If a user's own scheme makes no valid choice.
         """
         if places is None and not excluded:
+            if self._changed:
+                self._reindex()
             return self._index.choose(self.random)
         candidates = self._candidates(places, excluded)
         if len(candidates) < 2:
@@ -156,7 +161,7 @@ class EnginePool:
         self._last += 1
         engine.stamp = self._last
         engine.load += 1
-        self._reindex(engine)
+        self._changed[engine] = None
 
     def assign_at(self, index: int) -> None:
         """As `assign`, for an engine by its place in least-recently-used order."""
@@ -169,16 +174,17 @@ class EnginePool:
     def finish(self, engine: Engine) -> None:
         """Count a task that `engine` no longer holds."""
         engine.load -= 1
-        self._reindex(engine)
+        self._changed[engine] = None
 
     def set_paused(self, engine: Engine, paused: bool) -> None:
         engine.paused = paused
-        self._reindex(engine)
+        self._changed[engine] = None
 
-    def _reindex(self, engine: Engine) -> None:
-        # as `has` and `has_room`, which are two calls for each of the commonest operations
-        full = engine.paused or (self.hwm and engine.load >= self.hwm)
-        if not full and self.engines.get(engine.ident) is engine:
-            self._index.update(engine)
-        else:
-            self._index.discard(engine)
+    def _reindex(self) -> None:
+        """Have the index know of every engine that has room, as it is, and of no other."""
+        for engine in self._changed:
+            if self.has(engine) and self.has_room(engine):
+                self._index.update(engine)
+            else:
+                self._index.discard(engine)
+        self._changed.clear()

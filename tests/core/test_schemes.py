@@ -82,8 +82,8 @@ def test_twobin_prefers_the_less_recently_used() -> None:
 @pytest.mark.parametrize("scheme", sorted(BUILT_IN))
 def test_an_index_offers_just_the_engines_that_have_room(scheme: str, data: st.DataObject) -> None:
     pool = EnginePool(find_scheme(scheme), 2, Random(0))
-    steps = st.lists(st.tuples(st.sampled_from("radfpc"), st.integers(0, 4)), max_size=60)
-    for step, number in data.draw(steps):
+    steps = st.tuples(st.sampled_from("radfpc"), st.integers(0, 4), st.booleans())
+    for step, number, chooses in data.draw(st.lists(steps, max_size=60)):
         ident = f"e{number}".encode()
         engine = pool.engines.get(ident)
         if engine is None:
@@ -97,6 +97,8 @@ def test_an_index_offers_just_the_engines_that_have_room(scheme: str, data: st.D
             pool.unregister(ident)
         elif step in "pc":
             pool.set_paused(engine, step == "p")
+        if not chooses:
+            continue
         chosen = pool.choose(None, NOWHERE)
         if chosen is None:
             assert not any(pool.has_room(engine) for engine in pool.engines.values())
@@ -172,6 +174,7 @@ def test_stale_entries_of_an_index_do_not_pile_up() -> None:
     busy, _ = pool.register(b"a"), pool.register(b"b")
     for _ in range(10_000):
         pool.assign(busy)
+        pool.choose(None, NOWHERE)
     assert len(pool._index._heap) < 200  # type: ignore[attr-defined]
 
 
