@@ -18,9 +18,6 @@ class Status(enum.Enum):
 MET, PENDING, UNREACHABLE = Status
 
 
-_STRINGS = {str}
-
-
 class Dependency:
     """A dependency on the outcomes of other tasks, as in `ipyparallel.Dependency`.
 
@@ -33,13 +30,20 @@ class Dependency:
     success, failure : bool
         Whether a success, or a failure, of an id counts.
 
+    Attributes
+    ----------
+    needed : int
+        How many ids must finish with an outcome that counts for it to be met.
+    spare : int
+        How many may finish with one that does not before it is unreachable.
+
     Raises
     ------
     ValueError
         If neither success nor failure counts.
     """
 
-    __slots__ = ("all", "failure", "ids", "success")
+    __slots__ = ("all", "failure", "ids", "needed", "spare", "success")
 
     def __init__(
         self,
@@ -50,10 +54,15 @@ class Dependency:
     ) -> None:
         if not (success or failure):
             raise ValueError("must depend on at least one of success and failure")
-        self.ids = tuple(dict.fromkeys(ids))
+        self.ids = tuple(ids)
+        if len(set(self.ids)) < len(self.ids):
+            self.ids = tuple(dict.fromkeys(self.ids))
         self.all = all
         self.success = success
         self.failure = failure
+        count = len(self.ids)
+        self.needed = count if all or not count else 1
+        self.spare = 0 if all else count - 1
 
     @classmethod
     def parse(cls, value: object) -> Dependency:
@@ -86,10 +95,11 @@ class Dependency:
             ids = [ids]
         elif not isinstance(ids, list):
             raise TypeError(f"{ids!r} is no list of msg_ids")
-        if not _STRINGS.issuperset(map(type, ids)):  # as they are from JSON
-            for msg_id in ids:
-                if not isinstance(msg_id, str):
-                    raise TypeError(f"{msg_id!r} is no msg_id")
+        try:
+            "".join(ids)  # asks faster than a loop whether all are strings
+        except TypeError:
+            wrong = next(msg_id for msg_id in ids if not isinstance(msg_id, str))
+            raise TypeError(f"{wrong!r} is no msg_id") from None
         return cls(ids, **flags)
 
     def __bool__(self) -> bool:
@@ -107,13 +117,9 @@ class Dependency:
         accepted, refused : int
             How many ids finished with an outcome that counts, and with one that does not.
         """
-        if self.all:
-            if refused:
-                return UNREACHABLE
-            return MET if accepted == len(self.ids) else PENDING
-        if accepted or not self.ids:
+        if accepted >= self.needed:
             return MET
-        return UNREACHABLE if refused == len(self.ids) else PENDING
+        return UNREACHABLE if refused > self.spare else PENDING
 
 
 NOTHING = Dependency()

@@ -18,17 +18,21 @@ SWEEP = 64
 """From how many dependents on a list is swept, each time that its length is a power of two."""
 
 
-def count_after(task: Task, outcome: Outcome) -> None:
-    """An id that `task` comes after has finished."""
+def count_after(task: Task, outcome: Outcome) -> bool:
+    """An id that `task` comes after has finished; whether that decides how `after` stands."""
     after = task.after
     if after.success if outcome.succeeded else after.failure:  # as `accepts`, once for each id
         task.after_accepted += 1
-    else:
-        task.after_refused += 1
+        return task.after_accepted >= after.needed
+    task.after_refused += 1
+    return task.after_refused > after.spare
 
 
-def count_follow(task: Task, outcome: Outcome) -> None:
-    """An id that `task` follows has finished; one that ran nowhere cannot be followed."""
+def count_follow(task: Task, outcome: Outcome) -> bool:
+    """An id that `task` follows has finished; whether that may decide how `follow` stands.
+
+    One that ran nowhere cannot be followed.
+    """
     if outcome.engines and task.follow.accepts(outcome.succeeded):
         task.follow_accepted += 1
         if not task.follow_engines:
@@ -37,6 +41,7 @@ def count_follow(task: Task, outcome: Outcome) -> None:
             task.follow_engines |= outcome.engines
     else:
         task.follow_refused += 1
+    return True
 
 
 News: TypeAlias = tuple[list[Task], Outcome, bool, str]
@@ -65,47 +70,39 @@ class DependencyGraph:
         Returns
         -------
         tuple of str, or None
-            ``'after'`` or ``'follow'`` and the first id in it that is nobody's, or its own; then
-            the task is not taken in.
+            ``'after'`` or ``'follow'`` and an id in it that is nobody's, or its own: the task is
+            to fail.
         """
-        waits: list[tuple[dict[str, list[Task]], str]] = []
-        kind, count, dependents = "after", count_after, self._after
-        for ids in (task.after.ids, task.follow.ids):
+        for kind, ids, count, dependents in (
+            ("after", task.after.ids, count_after, self._after),
+            ("follow", task.follow.ids, count_follow, self._follow),
+        ):
+            if task.msg_id in ids:
+                return kind, task.msg_id
             for dep_id in ids:
-                if dep_id in unfinished and dep_id != task.msg_id:
-                    waits.append((dependents, dep_id))
-                else:
+                if dep_id not in unfinished:
                     outcome = history.get(dep_id)
                     if outcome is None:
                         return kind, dep_id
                     count(task, outcome)
-            kind, count, dependents = "follow", count_follow, self._follow
-        for dependents, dep_id in waits:
-            waiting = dependents.get(dep_id)
-            if waiting is None:
-                dependents[dep_id] = [task]
-                continue
-            waiting.append(task)
-            if len(waiting) >= SWEEP and len(waiting).bit_count() == 1:
-                # some may have finished: for what never ends the list must not grow for ever
-                waiting[:] = [other for other in waiting if other.state < SUCCEEDED]
+                    continue
+                waiting = dependents.get(dep_id)
+                if waiting is None:
+                    dependents[dep_id] = [task]
+                    continue
+                waiting.append(task)
+                if len(waiting) >= SWEEP and len(waiting).bit_count() == 1:
+                    # some may have finished: for what never ends the list must not grow for ever
+                    waiting[:] = [other for other in waiting if other.state < SUCCEEDED]
         return None
 
-    def pop(self, msg_id: str, outcome: Outcome, first: str) -> list[News]:
-        """Take out a finished task: what its dependents have to be told.
+    def pop(self, msg_id: str) -> tuple[list[Task] | None, list[Task] | None]:
+        """Take out a finished task: those that come after it, and those that follow it.
 
         Some may have finished in the meantime: a task that stops waiting stays in the lists
         of what it waited for, since to look for it there would cost O(dependents).
         """
-        news: list[News] = []
-        after, follow = self._after.pop(msg_id, None), self._follow.pop(msg_id, None)
-        if after:
-            after.reverse()
-            news.append((after, outcome, False, first))
-        if follow:
-            follow.reverse()
-            news.append((follow, outcome, True, first))
-        return news
+        return self._after.pop(msg_id, None), self._follow.pop(msg_id, None)
 
     def watch(self, task: Task, engines: tuple[bytes, ...]) -> None:
         """Have `watchers` name the waiting `task` when one of `engines` comes or dies."""

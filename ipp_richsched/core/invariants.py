@@ -59,7 +59,7 @@ def _check_task(core: SchedulerCore, task: Task) -> None:
     assert queued == (task.state is READY), f"{task}: its group"
     if core.busy:
         return
-    after = task.after_status
+    after = task.after.status(task.after_accepted, task.after_refused)
     if task.state is WAITING:
         follow = core.prospects.follow(task)
         assert PENDING in (after, follow), f"{task} waits for nothing"

@@ -45,8 +45,8 @@ class Lifecycle:
         What dependents have still to be told.
     unplaced : list of Task
         Ready ones that have not been offered to an engine, nor queued.
-    roomy : list of Engine
-        Engines that gained room, and may not have been offered a task.
+    roomy : dict of Engine to None
+        Registered engines that gained room, and may not have been offered a task.
     """
 
     def __init__(self, pool: EnginePool) -> None:
@@ -63,14 +63,14 @@ class Lifecycle:
         self.in_hand: Task | None = None
         self.news: deque[News] = deque()
         self.unplaced: list[Task] = []
-        self.roomy: list[Engine] = []
+        self.roomy: dict[Engine, None] = {}
         self._note = self.story.note
         self._submitted = 0
 
     def submit(self, event: TaskSubmitted) -> Task | None:
         """A new task, or None if there was one under its id."""
         first = self.tasks.get(event.msg_id)
-        if first is not None or event.msg_id in self.history:
+        if first is not None or self.history.get(event.msg_id) is not None:
             message = first.message if first is not None else None
             self.actions.append(RefuseTask(event.msg_id, event.message, message))
             return None
@@ -98,7 +98,8 @@ class Lifecycle:
     def assign(self, task: Task, engine: Engine) -> None:
         task.move(ASSIGNED)
         self._stop_timers(task)
-        self.graph.unwatch(task)
+        if task.watched:
+            self.graph.unwatch(task)
         task.engine = engine
         engine.assigned[task.msg_id] = task
         self.pool.assign(engine)
@@ -172,7 +173,7 @@ class Lifecycle:
         task.engine = None
         self.pool.finish(engine)
         if self.pool.has(engine):
-            self.roomy.append(engine)
+            self.roomy[engine] = None
 
     def _make_ready_again(self, task: Task, expires: float | None = None) -> None:
         """Have a task wait for an engine; its timeout starts anew unless `expires` is given."""
@@ -192,7 +193,13 @@ class Lifecycle:
         outcome = self.history.record(task.msg_id, succeeded, engine)
         self._note((self.now, task.msg_id, "succeeded" if succeeded else "failed", engine or ""))
         task.message = None  # others may still refer to the task
-        self.news.extend(self.graph.pop(task.msg_id, outcome, self.first or task.msg_id))
+        after, follow = self.graph.pop(task.msg_id)
+        if after:
+            after.reverse()
+            self.news.append((after, outcome, False, self.first or task.msg_id))
+        if follow:
+            follow.reverse()
+            self.news.append((follow, outcome, True, self.first or task.msg_id))
 
     def _start_timeout(self, task: Task, expires: float | None = None) -> None:
         if task.timeout:
@@ -203,4 +210,5 @@ class Lifecycle:
         if task.timer is not None:
             self.deadlines.cancel(task.timer)
             task.timer = None
-        self.unpark(task)
+        if task.parking is not None:
+            self.unpark(task)

@@ -18,7 +18,7 @@ from random import Random
 
 from .actions import Action, AssignTask, FailTask, Reason
 from .deadlines import Entry, Kind
-from .dependency import MET, PENDING, UNREACHABLE, Status
+from .dependency import MET, UNREACHABLE
 from .engines import EnginePool
 from .events import (
     EngineRegistered,
@@ -159,13 +159,14 @@ class SchedulerCore:
         engine = pool.register(event.engine)
         self._reviews.extend(self.graph.watchers(engine.ident))  # it was here before, and is back
         self._reviews.extend(self.placement.engine_registered(engine))
-        self.lifecycle.roomy.append(engine)
+        self.lifecycle.roomy[engine] = None
 
     def _engine_unregistered(self, event: EngineUnregistered) -> None:
         if event.engine not in self.pool.engines:
             self.lifecycle.warn(f"engine {name(event.engine)} is unknown and was said to be gone")
             return
         engine = self.pool.unregister(event.engine)
+        self.lifecycle.roomy.pop(engine, None)
         if engine.assigned:
             self.deadlines.add(self.lifecycle.now + self.engine_grace, Kind.GRACE, engine)
         self._reviews.extend(self.graph.watchers(engine.ident))
@@ -199,7 +200,7 @@ class SchedulerCore:
             text = self._explain.invalid(task, *unknown)
             self.lifecycle.fail(task, Reason.INVALID_DEPENDENCY, text)
         else:
-            self._advance(task, task.after_status)
+            self._advance(task)
 
     def _task_rejected(self, event: TaskRejected) -> None:
         task = self.lifecycle.submit(TaskSubmitted(event.msg_id, event.message))
@@ -246,7 +247,8 @@ class SchedulerCore:
         life.in_hand = None
         if entry.kind is Kind.PAUSE:
             self.pool.set_paused(entry.subject, False)
-            life.roomy.append(entry.subject)
+            if self.pool.has(entry.subject):
+                life.roomy[entry.subject] = None
         elif entry.kind is Kind.GRACE:
             tasks = list(islice(entry.subject.assigned.values(), budget))
             if tasks:  # it comes again until there is none
@@ -296,7 +298,7 @@ class SchedulerCore:
         """Look again at a task whose fate an engine may have decided, coming or dying."""
         self.lifecycle.in_hand = task
         if task.state is WAITING:
-            self._advance(task, task.after_status)
+            self._advance(task)
         else:
             self.placement.review(task)
 
@@ -304,31 +306,28 @@ class SchedulerCore:
         """Move the counters of tasks that waited for a finished one; the budget that is left."""
         life = self.lifecycle
         dependents, outcome, follows, first = life.news[0]
-        while dependents and budget > 0:
-            budget -= 1
+        count = count_follow if follows else count_after
+        steps = min(budget, len(dependents))
+        for _ in range(steps):
             task = life.in_hand = dependents.pop()
-            if task.state >= SUCCEEDED:
-                continue
-            if follows:
-                count_follow(task, outcome)
-            else:
-                count_after(task, outcome)
             if task.state is WAITING:
-                after = task.after.status(task.after_accepted, task.after_refused)
-                if follows or after is not PENDING:  # or else one of several, which decides nothing
+                if count(task, outcome):
                     life.first = first
-                    self._advance(task, after)
+                    self._advance(task)
                     life.first = ""
-            elif follows and task.group is not None:
-                # one id of several sufficed, and now it may run in one more place
-                life.requeue(task)
+            elif follows and task.state < SUCCEEDED:
+                count(task, outcome)
+                if task.group is not None:
+                    # one id of several sufficed, and now it may run in one more place
+                    life.requeue(task)
         if not dependents:
             life.news.popleft()
-        return budget
+        return budget - steps
 
-    def _advance(self, task: Task, after: Status) -> None:
-        """Look again at a waiting task, given how its `after` stands."""
+    def _advance(self, task: Task) -> None:
+        """Look again at a waiting task."""
         life = self.lifecycle
+        after = task.after.status(task.after_accepted, task.after_refused)
         follow = self.prospects.follow(task) if task.follow.ids else MET
         if after is MET and follow is MET:
             if task.watched:
@@ -351,7 +350,7 @@ class SchedulerCore:
         msg_id = task.msg_id if task is not None else getattr(event, "msg_id", "")
         life.first = ""
         # what it kept from being done is taken up again, after a while
-        life.roomy = list(self.pool.engines.values())
+        life.roomy = dict.fromkeys(self.pool.engines.values())
         if self._recovers <= life.now:  # or else errors that keep coming would put it off for ever
             self._recovers = life.now + RECOVERY
         if task is not None and msg_id in self.tasks:

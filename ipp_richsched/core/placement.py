@@ -61,8 +61,8 @@ class Placement:
         """Place tasks that became ready, and queued ones on engines that gained room.
 
         Costs what `ReadyQueue.first` and the scheme's index cost, for each task assigned
-        and each that has to be queued; where engines gained room while tasks are queued,
-        O(those engines) for each task that became ready.
+        and each that is the first of its group; where engines gained room while tasks are
+        queued, O(those engines) for each that is.
 
         Parameters
         ----------
@@ -74,45 +74,48 @@ class Placement:
         int
             What is left of it; engines for which it did not suffice are still `roomy`.
         """
-        ready, roomy = self._lifecycle.unplaced, self._lifecycle.roomy
+        life, queue = self._lifecycle, self._queue
+        ready, roomy = life.unplaced, list(life.roomy)
+        life.roomy.clear()
         if len(ready) > 1:
             ready.sort(reverse=True)
-        if roomy:
-            self._lifecycle.roomy = []
-            if not (ready or self._queue):
-                return budget
-            roomy = [engine for engine in dict.fromkeys(roomy) if self._pool.has(engine)]
         while ready:
-            task = self._lifecycle.in_hand = ready[-1]
+            task = life.in_hand = ready[-1]
             if task.state is not READY:
                 ready.pop()
                 continue  # it failed on the way
             places, excluded = self._prospects.places(task), task.excluded
-            if roomy and self._queue:
-                able = [
-                    engine
-                    for engine in roomy
-                    if (places is None or engine.ident in places) and engine.ident not in excluded
-                ]
-                budget = self._fill(able, budget, task.seq)
-                if budget <= 0:
-                    # engines that still owe their room to earlier tasks
-                    excluded |= {e.ident for e in able if self._offer(e, task.seq) is not None}
-                roomy = [engine for engine in roomy if self._pool.has_room(engine)]
-            self._lifecycle.in_hand = ready.pop()
-            chosen = self._choose(places, excluded)
+            chosen = None
+            # where others wait for the same engines, only the roomy have room: their turn comes
+            if not queue.holds(places, excluded):
+                if roomy and queue:
+                    able = [
+                        engine
+                        for engine in roomy
+                        if (places is None or engine.ident in places)
+                        and engine.ident not in excluded
+                    ]
+                    budget = self._fill(able, budget, task.seq)
+                    if budget <= 0:
+                        # engines that still owe their room to earlier tasks
+                        excluded |= {e.ident for e in able if self._offer(e, task.seq) is not None}
+                    roomy = [engine for engine in roomy if self._pool.has_room(engine)]
+                    life.in_hand = task
+                chosen = self._choose(places, excluded)
+            ready.pop()
             if chosen is not None:
-                self._lifecycle.assign(task, chosen)
+                life.assign(task, chosen)
                 continue
-            group = self._queue.add(task, places, task.excluded)
-            if not self._queue.has_engine(group):
+            group = queue.add(task, places, task.excluded)
+            if not queue.has_engine(group):
                 self._park(task, group)
-        if roomy and self._queue:
+        if roomy and queue:
             budget = self._fill(roomy, budget)
             if budget <= 0:
                 left = [engine for engine in roomy if self._offer(engine) is not None]
                 # or else those in front would gain by every slice
-                self._lifecycle.roomy += sorted(left, key=lambda engine: len(engine.assigned))
+                left.sort(key=lambda engine: len(engine.assigned))
+                life.roomy = dict.fromkeys(left)
         return budget
 
     def engine_registered(self, engine: Engine) -> list[Task]:

@@ -97,6 +97,12 @@ class ReadyQueue:
     def groups(self) -> list[Group]:
         return [self._anywhere, *self._elsewhere.values(), *self._targeted.values()]
 
+    def holds(self, targets: frozenset[bytes] | None, excluded: frozenset[bytes]) -> bool:
+        """Whether there are tasks in the group of these."""
+        if targets is not None:
+            return (targets, excluded) in self._targeted
+        return excluded in self._elsewhere if excluded else self._anywhere.size > 0
+
     def add(
         self, task: Task, targets: frozenset[bytes] | None, excluded: frozenset[bytes]
     ) -> Group:

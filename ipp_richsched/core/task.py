@@ -27,7 +27,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any
 
-from .dependency import Dependency, Status
+from .dependency import Dependency
 
 if TYPE_CHECKING:
     from .deadlines import Entry
@@ -170,11 +170,6 @@ class Task:
 
     def __repr__(self) -> str:
         return f"<Task {self.msg_id} {self.state.name}>"
-
-    @property
-    def after_status(self) -> Status:
-        """How `after` stands."""
-        return self.after.status(self.after_accepted, self.after_refused)
 
     @property
     def excluded(self) -> frozenset[bytes]:

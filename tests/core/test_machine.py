@@ -530,6 +530,19 @@ def test_a_reply_waits_for_none_of_the_work_that_is_left() -> None:
     assert len(driver.wait(0)) == 2 * SLICE
 
 
+def test_an_engine_that_dies_while_it_is_filled_gets_no_more() -> None:
+    driver = Driver(hwm=0)
+    core = driver.core
+    for number in range(3 * SLICE):
+        driver.submit(f"{number}")
+    core.handle(EngineRegistered(b"a"), now=driver.now)
+    assert core.busy
+    core.handle(EngineUnregistered(b"a"), now=driver.now)
+    assert driver.wait(1) == []
+    driver.register("b")
+    assert len(core.pool.engines[b"b"].assigned) == 2 * SLICE
+
+
 @pytest.mark.parametrize("kind", ["after", "follow"])
 def test_dependents_come_in_their_order_though_they_are_more_than_a_slice(kind: str) -> None:
     driver = Driver("a", hwm=0)

@@ -157,7 +157,7 @@ def test_an_error_in_answering_for_an_error_hides_neither() -> None:
 def test_an_error_in_placing_a_task_is_not_blamed_on_one_that_was_placed_before_it() -> None:
     driver = Driver("a")
     driver.submit("1")
-    driver.submit("2")
+    driver.submit("2", targets=["a"])
     driver.submit("3", after=["1"])
     with (
         mock.patch.object(EnginePool, "choose", side_effect=ZeroDivisionError),
@@ -215,7 +215,7 @@ def test_an_error_in_stopping_a_timeout_answers_once() -> None:
     driver.now += 1
     with (
         mock.patch.object(Placement, "match", side_effect=ZeroDivisionError),
-        mock.patch.object(Lifecycle, "unpark", side_effect=ZeroDivisionError),
+        mock.patch.object(Lifecycle, "_stop_timers", side_effect=ZeroDivisionError),
         pytest.raises(CoreError) as caught,
     ):
         driver.handle(TimePassed())
