@@ -84,29 +84,23 @@ class Outbox:
         Engines first, since they may be idle.  The hub hears of everything in the order in
         which it was decided, and before a client can ask it about its answer.
         """
-        unreachable = []
         items, self._to_hub = self._to_hub, []
         to_clients, self._to_clients = self._to_clients, []
-        to_hub: list[Frames | AssignTask] = []
-        for item in items:
-            try:
-                if not isinstance(item, AssignTask):
-                    to_hub.append(item)
-                elif not self._stands(item):
-                    continue
-                elif self._send_task(item):
-                    to_hub.append(item)
-                else:
-                    unreachable.append(EngineUnreachable(item.engine, item.msg_id))
-            except Exception:  # the others have still to be sent
-                self._log.exception("task::internal error; please report it")
-        # none of these is made between two sends: ZeroMQ's thread would fall asleep meanwhile
-        self._send_all(self._hub, self._for_hub(to_hub))
+        items = [item for item in items if not isinstance(item, AssignTask) or self._stands(item)]
+        # nothing is made between two sends: ZeroMQ's thread would fall asleep meanwhile
+        for_hub = self._for_hub(items)
+        to_hub, unreachable = [], []
+        for item, message in zip(items, for_hub, strict=True):
+            if isinstance(item, AssignTask) and not self._send_task(item):
+                unreachable.append(EngineUnreachable(item.engine, item.msg_id))
+            elif message:
+                to_hub.append(message)
+        self._send_all(self._hub, to_hub)
         self._send_all(self._clients, to_clients)
         return unreachable
 
     def _for_hub(self, items: list[Frames | AssignTask]) -> list[Frames]:
-        """The messages with which the hub hears of these."""
+        """What the hub hears of each of these; nothing where there is an error of our own."""
         messages: list[Frames] = []
         for item in items:
             try:
@@ -115,20 +109,24 @@ class Outbox:
                 messages.append(item)
             except Exception:
                 self._log.exception("task::internal error; please report it")
+                messages.append([])
         return messages
 
     def _assign_task(self, action: AssignTask) -> None:
         self._to_hub.append(action)
 
     def _send_task(self, action: AssignTask) -> bool:
-        """Send a task to its engine; whether it can be reached."""
-        frames = action.message
-        if action.again:
-            frames = self._wire.again(frames, action.again)
+        """Send a task to its engine; whether that succeeded."""
         try:
+            frames = action.message
+            if action.again:
+                frames = self._wire.again(frames, action.again)
             send(self._engines, [action.engine, *frames])
         except zmq.ZMQError as error:
             self._log.debug("task %r cannot be sent to %r: %s", action.msg_id, action.engine, error)
+            return False
+        except Exception:  # it is tried again after a while, as if nobody were there
+            self._log.exception("task::internal error; please report it")
             return False
         return True
 
