@@ -65,7 +65,7 @@ def _targets(value: Any) -> frozenset[bytes] | None:
 def _dependency(name: str, value: Any) -> Dependency:
     if value is None or value == []:
         return NOTHING
-    if not isinstance(value, (str, list, dict)):
+    if not isinstance(value, (list, dict, str)):
         raise TypeError(f"{name!r} is {value!r}, not a dependency")
     try:
         return Dependency.parse(value)
@@ -74,7 +74,7 @@ def _dependency(name: str, value: Any) -> Dependency:
 
 
 def _timeout(value: Any) -> float | None:
-    if value is None or value is False:
+    if value is None or value == 0:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"'timeout' is {value!r}, not a number of seconds")
@@ -84,7 +84,7 @@ def _timeout(value: Any) -> float | None:
         seconds = math.inf
     if not 0 <= seconds < math.inf:
         raise ValueError(f"'timeout' is {value!r}, not a number of seconds")
-    return seconds or None
+    return seconds
 
 
 def _retries(value: Any) -> int:

@@ -323,7 +323,8 @@ class RichTaskScheduler(TaskScheduler):
     def _feed(self, event: Event) -> None:
         """Have the core decide on an event in this turn, or the next."""
         self._events.append(event)
-        self._schedule_turn()
+        if not self._turn_is_due:
+            self._schedule_turn()
 
     def _respond(self) -> None:
         """Have the core decide on what has been read, and send what it decides."""

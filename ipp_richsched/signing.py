@@ -48,13 +48,13 @@ def fast_unpack(session: Session) -> Callable[[bytes], Any]:
     """What does as `session.unpack`, without the layers between it and a parser of JSON."""
     if session.unpack is not json_unpacker:
         return session.unpack
-    decode = json.JSONDecoder().raw_decode
+    scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # as `raw_decode` calls it
 
     def unpack(blob: bytes) -> Any:
         text = blob.decode("utf8", "replace")
         try:
-            value, end = decode(text)
-        except ValueError:
+            value, end = scan(text, 0)
+        except (ValueError, StopIteration):
             end = -1
         # what is no JSON, or has anything around it, goes the longer way
         return value if end == len(text) else session.unpack(blob)
@@ -77,27 +77,31 @@ class DestinationPacker:
         self._nothing = session.pack({})
         self._prefix = f"{session.session}_{os.getpid()}_to"
         self._number = 0
-        self._rest = ""
+        self._constant = ""
         if session.pack is json_packer:
             header = session.msg_header("task_destination")
             del header["msg_id"], header["date"]
-            self._rest = json.dumps(header)[1:]
-        self._date, self._made = "", 0.0
+            self._constant = json.dumps(header)[1:]
+        self._start = f'{{"msg_id": {_quoted(self._prefix)[:-1]}'
+        self._end, self._made = "", 0.0
 
     def pack(self, msg_id: str, engine: bytes) -> list[bytes]:
         """The header, parent header, metadata and content of one message."""
         self._number += 1
-        own_id, name = f"{self._prefix}{self._number}", engine.decode("utf8", "replace")
-        if not self._rest:
-            return self._pack_any(own_id, {"msg_id": msg_id, "engine_id": name})
+        name = engine.decode("utf8", "replace")
+        if not self._constant:
+            return self._pack_any(msg_id, name)
         if not 0 <= time.time() - self._made < DATE_AGE:
             self._made = time.time()
-            self._date = util.utcnow().isoformat().replace("+00:00", "Z")
-        header = f'{{"msg_id": {_quoted(own_id)}, "date": "{self._date}", {self._rest}'
+            date = util.utcnow().isoformat().replace("+00:00", "Z")
+            self._end = f'", "date": "{date}", {self._constant}'
+        header = f"{self._start}{self._number}{self._end}"
         content = f'{{"msg_id": {_quoted(msg_id)}, "engine_id": {_quoted(name)}}}'
         return [header.encode(), self._nothing, self._nothing, content.encode()]
 
-    def _pack_any(self, own_id: str, content: dict[str, Any]) -> list[bytes]:
+    def _pack_any(self, msg_id: str, engine: str) -> list[bytes]:
+        header = self._session.msg_header("task_destination")
+        header["msg_id"] = f"{self._prefix}{self._number}"
         pack = self._session.pack
-        header = {**self._session.msg_header("task_destination"), "msg_id": own_id}
-        return [pack(header), self._nothing, self._nothing, pack(content)]
+        content = pack({"msg_id": msg_id, "engine_id": engine})
+        return [pack(header), self._nothing, self._nothing, content]

@@ -45,6 +45,10 @@ from .transport import PARTS, Part
 
 Frames = Sequence[Part]
 HEADER, PARENT, METADATA, CONTENT = range(4)  # among those that are signed
+_ESCAPE = ord("\\")
+
+REMEMBERED = 10_000
+"""How many headers of tasks are remembered, which saves to read them a second time."""
 
 _NOTIFICATIONS = {
     "registration_notification": EngineRegistered,
@@ -71,6 +75,7 @@ class Wire:
         self._just_ok = session.pack({"status": "ok"})
         self._common: dict[Part, Part] = {DELIM: DELIM, self._nothing: self._nothing}
         self._last: tuple[bytes, dict[str, Any], Flags] = (self._nothing, {}, flags_of({}))
+        self._sent: dict[Part, str] = {}  # msg_ids by the headers of tasks that engines have
 
     # -- from the wire -----------------------------------------------------------------
 
@@ -106,6 +111,7 @@ class Wire:
         if packed == self._last[0]:
             return self._last
         metadata = self._unpack(packed, "metadata")
+        self._check_packable(packed, metadata, "metadata")
         read = packed, metadata, flags_of(metadata)
         if len(packed) <= SHORT:  # a long one is kept by its task alone
             self._last = read
@@ -130,10 +136,7 @@ class Wire:
         self, parts: Sequence[bytes], header: dict[str, Any], metadata: dict[str, Any]
     ) -> None:
         """Refuse what an engine cannot read, or not send back: it would never answer."""
-        if b"\\u" in parts[HEADER]:  # it may hold half a character
-            self._check_packable(header, "header")
-        if b"\\u" in parts[METADATA]:
-            self._check_packable(metadata, "metadata")
+        self._check_packable(parts[HEADER], header, "header")
         if (
             parts[PARENT] == self._nothing == parts[CONTENT]
             and header.get("version") == protocol_version
@@ -145,7 +148,10 @@ class Wire:
             {"header": header, "parent_header": parent, "metadata": metadata, "content": content}
         )
 
-    def _check_packable(self, fields: dict[str, Any], part: str) -> None:
+    def _check_packable(self, packed: bytes, fields: dict[str, Any], part: str) -> None:
+        """Refuse half a character, which is an escape; to look for one byte is much the fastest."""
+        if _ESCAPE not in packed or b"\\u" not in packed:
+            return
         for name, value in fields.items():
             try:
                 self._pack({name: value})
@@ -156,9 +162,12 @@ class Wire:
     def read_reply(self, frames: Frames) -> TaskReplied:
         """Read what an engine sent; raises MessageError if it answers no task."""
         parts = self._open_from_peer(frames)
-        msg_id = self._unpack(parts[PARENT], "parent header").get("msg_id")
-        if not isinstance(msg_id, str):
-            raise MessageError(f"its parent header's 'msg_id' is {msg_id!r}, not a string")
+        # an engine sends the header of a task back as it was, byte for byte
+        msg_id = self._sent.pop(parts[PARENT], None)
+        if msg_id is None:
+            msg_id = self._unpack(parts[PARENT], "parent header").get("msg_id")
+            if not isinstance(msg_id, str):
+                raise MessageError(f"its parent header's 'msg_id' is {msg_id!r}, not a string")
         status, met, problem = None, True, None
         try:
             metadata = self._unpack(parts[METADATA], "metadata")
@@ -278,5 +287,8 @@ class Wire:
 
     def task_destination(self, action: AssignTask, ident: bytes) -> list[bytes]:
         """Make the message that tells the hub where a task went."""
+        if len(self._sent) >= REMEMBERED:  # not all are answered
+            self._sent.clear()
+        self._sent[action.message[action.message.index(DELIM) + 2]] = action.msg_id
         parts = self._destination.pack(action.msg_id, action.engine)
         return [b"tracktask", ident, DELIM, self._signer.sign(parts), *parts]
