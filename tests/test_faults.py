@@ -40,6 +40,19 @@ class FailsToAnswer(Planted):
     method = "error_reply"
 
 
+class FailsToSendAgain(Faulty):
+    """Fails the first time that an engine is to get a task another time."""
+
+    def start(self) -> None:
+        super().start()
+        function, self._wire.again = self._wire.again, self._fail  # type: ignore[method-assign]
+        self._function = function
+
+    def _fail(self, *args: Any) -> Any:
+        self._wire.again = self._function  # type: ignore[method-assign]
+        raise PlantedError
+
+
 class FailsToCount(Faulty):
     """Raises in each method that a subclass may override."""
 
@@ -142,6 +155,18 @@ def test_an_answer_that_fails_does_not_keep_others_from_theirs(start: Start) -> 
     engine.reply(engine.take()[1], status="error")
     answered = [client.answer()["parent_header"]["msg_id"] for _ in range(4)]
     assert answered == [head, *others]
+
+
+def test_a_task_that_cannot_be_sent_for_an_error_is_sent_later(start: Start) -> None:
+    cluster = start(FailsToSendAgain)
+    engine, client = cluster.engine(b"e1"), cluster.client()
+    msg_id = client.submit(retries=1)
+    engine.reply(engine.take()[1], status="error")
+    taken, task = engine.take()
+    assert taken == msg_id
+    engine.reply(task)
+    assert client.answer()["content"]["status"] == "ok"
+    assert cluster.log.count("internal error") == 1
 
 
 @pytest.mark.parametrize("faulty", [FailsToCount, FailsHalfway])
