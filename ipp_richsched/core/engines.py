@@ -55,7 +55,8 @@ class EnginePool:
 
     A choice costs what the index of the scheme costs, for it and once for each engine that has
     changed since the one before; a choice among some engines only costs O(k log k) for k of
-    them, or for all where some are excluded.  Everything else is O(1).
+    them, or for all where some are excluded.  `unregister` brings the index up to date as a
+    choice does; everything else is O(1).
 
     Parameters
     ----------
@@ -89,7 +90,8 @@ class EnginePool:
     def unregister(self, ident: bytes) -> Engine:
         engine = self.engines.pop(ident)
         self.departed.add(ident)
-        self._index.discard(engine)
+        self._changed[engine] = None
+        self._reindex()  # or else dead ones would pile up where nobody ever asks
         return engine
 
     def has(self, engine: Engine) -> bool:

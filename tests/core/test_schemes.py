@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from ipp_richsched.core.engines import EnginePool
+from ipp_richsched.core.engines import Engine, EnginePool
 from ipp_richsched.core.schemes import BUILT_IN, SchemeError, find_scheme
 from ipp_richsched.core.task import NOWHERE
 
@@ -176,6 +177,23 @@ def test_stale_entries_of_an_index_do_not_pile_up() -> None:
         pool.assign(busy)
         pool.choose(None, NOWHERE)
     assert len(pool._index._heap) < 200  # type: ignore[attr-defined]
+
+
+def test_dead_engines_are_not_kept_where_all_tasks_name_their_targets() -> None:
+    pool = EnginePool(find_scheme("leastload"), 0, Random(0))
+    before = _engines_alive()
+    for number in range(100):
+        ident = str(number).encode()
+        engine = pool.register(ident)
+        pool.assign(engine)
+        pool.unregister(ident)
+        pool.finish(engine)  # its grace is over
+    assert _engines_alive() - before < 5
+
+
+def _engines_alive() -> int:
+    gc.collect()
+    return sum(type(thing) is Engine for thing in gc.get_objects())
 
 
 @pytest.mark.parametrize(
