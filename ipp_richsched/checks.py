@@ -74,7 +74,7 @@ def _dependency(name: str, value: Any) -> Dependency:
 
 
 def _timeout(value: Any) -> float | None:
-    if value is None or value == 0:
+    if value is None or value is False:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"'timeout' is {value!r}, not a number of seconds")
@@ -84,7 +84,7 @@ def _timeout(value: Any) -> float | None:
         seconds = math.inf
     if not 0 <= seconds < math.inf:
         raise ValueError(f"'timeout' is {value!r}, not a number of seconds")
-    return seconds
+    return seconds or None
 
 
 def _retries(value: Any) -> int:

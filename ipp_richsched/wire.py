@@ -287,8 +287,10 @@ class Wire:
 
     def task_destination(self, action: AssignTask, ident: bytes) -> list[bytes]:
         """Make the message that tells the hub where a task went."""
-        if len(self._sent) >= REMEMBERED:  # not all are answered
-            self._sent.clear()
-        self._sent[action.message[action.message.index(DELIM) + 2]] = action.msg_id
+        header = action.message[action.message.index(DELIM) + 2]
+        if len(header) <= SHORT:
+            if len(self._sent) >= REMEMBERED:  # not all are answered
+                self._sent.clear()
+            self._sent[header] = action.msg_id
         parts = self._destination.pack(action.msg_id, action.engine)
         return [b"tracktask", ident, DELIM, self._signer.sign(parts), *parts]
