@@ -64,6 +64,7 @@ class HookedPool(EnginePool):
 
     def finish(self, engine: Engine) -> None:
         if self.has(engine):
+            self.roomy[engine] = None
             self._call("finish_job", self._finish_job, engine)
 
     def assign_at(self, index: int) -> None:
@@ -88,5 +89,8 @@ class HookedPool(EnginePool):
     def _read_back(self) -> None:
         for place, (ident, load) in enumerate(zip(self.targets, self.loads, strict=True)):
             engine = self.engines[ident]
+            had_room = self.has_room(engine)
             engine.stamp, engine.load = place, load
             self._changed[engine] = None
+            if not had_room and self.has_room(engine):  # what happened to another gave it room
+                self.roomy[engine] = None

@@ -14,7 +14,7 @@ import zmq
 
 from .checks import printable
 from .core.actions import Action, AssignTask, FailTask, Reason, RefuseTask, RelayReply, Warn
-from .core.events import EngineUnreachable
+from .core.events import EngineUnreachable, SendingFailed
 from .transport import send
 from .wire import Frames, Wire
 
@@ -78,8 +78,8 @@ class Outbox:
         """Answer a client whose message never was a task."""
         self._fail_task(FailTask("", Reason.INVALID_METADATA, text, message))
 
-    def flush(self) -> list[EngineUnreachable]:
-        """Send what was put; what this leads to: engines that could not be reached.
+    def flush(self) -> list[EngineUnreachable | SendingFailed]:
+        """Send what was put; what this leads to: the tasks that could not be sent.
 
         Engines first, since they may be idle.  The hub hears of everything in the order in
         which it was decided, and before a client can ask it about its answer.
@@ -89,15 +89,16 @@ class Outbox:
         items = [item for item in items if not isinstance(item, AssignTask) or self._stands(item)]
         # nothing is made between two sends: ZeroMQ's thread would fall asleep meanwhile
         for_hub = self._for_hub(items)
-        to_hub, unreachable = [], []
+        to_hub, failures = [], []
         for item, message in zip(items, for_hub, strict=True):
-            if isinstance(item, AssignTask) and not self._send_task(item):
-                unreachable.append(EngineUnreachable(item.engine, item.msg_id))
+            failure = self._send_task(item) if isinstance(item, AssignTask) else None
+            if failure is not None:
+                failures.append(failure)
             elif message:
                 to_hub.append(message)
         self._send_all(self._hub, to_hub)
         self._send_all(self._clients, to_clients)
-        return unreachable
+        return failures
 
     def _for_hub(self, items: list[Frames | AssignTask]) -> list[Frames]:
         """What the hub hears of each of these; nothing where there is an error of our own."""
@@ -115,8 +116,8 @@ class Outbox:
     def _assign_task(self, action: AssignTask) -> None:
         self._to_hub.append(action)
 
-    def _send_task(self, action: AssignTask) -> bool:
-        """Send a task to its engine; whether that succeeded."""
+    def _send_task(self, action: AssignTask) -> EngineUnreachable | SendingFailed | None:
+        """Send a task to its engine; None if that succeeded."""
         try:
             frames = action.message
             if action.again:
@@ -124,11 +125,11 @@ class Outbox:
             send(self._engines, [action.engine, *frames])
         except zmq.ZMQError as error:
             self._log.debug("task %r cannot be sent to %r: %s", action.msg_id, action.engine, error)
-            return False
-        except Exception:  # it is tried again after a while, as if nobody were there
+            return EngineUnreachable(action.engine, action.msg_id)
+        except Exception:
             self._log.exception("task::internal error; please report it")
-            return False
-        return True
+            return SendingFailed(action.engine, action.msg_id)
+        return None
 
     def _relay_reply(self, action: RelayReply) -> None:
         frames = [action.message[0], action.reply[0], *action.reply[2:]]

@@ -329,8 +329,8 @@ class RichTaskScheduler(TaskScheduler):
     def _respond(self) -> None:
         """Have the core decide on what has been read, and send what it decides."""
         self._decide()
-        while unreachable := self._outbox.flush():
-            self._events.extend(unreachable)
+        while failures := self._outbox.flush():
+            self._events.extend(failures)
             self._decide()
 
     def _decide(self) -> None:

@@ -20,11 +20,12 @@ class Reason(enum.Enum):
 
 @dataclass(slots=True)
 class AssignTask:
-    """Send a task to an engine and tell the hub; if it cannot be sent, `EngineUnreachable`.
+    """Send a task to an engine and tell the hub.
 
-    It is void if it no longer `SchedulerCore.stands` when it is carried out.  `again` is 0, or
-    the number of the attempt where the engine has had the task before: an engine drops a
-    message that it has seen, so this one must differ.
+    If it cannot be sent, `EngineUnreachable` or `SendingFailed` is to follow.  It is void if it
+    no longer `SchedulerCore.stands` when it is carried out.  `again` is 0, or the number of the
+    attempt where the engine has had the task before: an engine drops a message that it has seen,
+    so this one must differ.
     """
 
     msg_id: str

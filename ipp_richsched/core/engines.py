@@ -65,6 +65,15 @@ class EnginePool:
         The high water mark: how much load an engine may hold; 0 for no limit.
     random : Random
         The source of the schemes' choices.
+
+    Attributes
+    ----------
+    engines : dict of bytes to Engine
+        Those that are registered.
+    departed : set of bytes
+        Those that were, and are no more.
+    roomy : dict of Engine to None
+        Registered ones that gained room, and may not have been offered a task.
     """
 
     def __init__(self, scheme: Scheme, hwm: int, random: Random) -> None:
@@ -76,6 +85,7 @@ class EnginePool:
         self._index = scheme.make_index()
         # those that the index does not know as they are: while tasks are queued nobody asks it
         self._changed: dict[Engine, None] = {}
+        self.roomy: dict[Engine, None] = {}
         self._last = 0
         self._first = 0
 
@@ -85,11 +95,13 @@ class EnginePool:
         engine = self.engines[ident] = Engine(ident, self._first)
         self.departed.discard(ident)
         self._changed[engine] = None
+        self.roomy[engine] = None
         return engine
 
     def unregister(self, ident: bytes) -> Engine:
         engine = self.engines.pop(ident)
         self.departed.add(ident)
+        self.roomy.pop(engine, None)
         self._changed[engine] = None
         self._reindex()  # or else dead ones would pile up where nobody ever asks
         return engine
@@ -177,10 +189,14 @@ class EnginePool:
         """Count a task that `engine` no longer holds."""
         engine.load -= 1
         self._changed[engine] = None
+        if self.has(engine):
+            self.roomy[engine] = None
 
     def set_paused(self, engine: Engine, paused: bool) -> None:
         engine.paused = paused
         self._changed[engine] = None
+        if not paused and self.has(engine):
+            self.roomy[engine] = None
 
     def _reindex(self) -> None:
         """Have the index know of every engine that has room, as it is, and of no other."""

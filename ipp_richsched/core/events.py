@@ -34,6 +34,17 @@ class EngineUnreachable:
 
 
 @dataclass(slots=True)
+class SendingFailed:
+    """An `AssignTask` could not be carried out, for an error in the scheduler itself.
+
+    As `EngineUnreachable` it may come late.
+    """
+
+    engine: bytes
+    msg_id: str
+
+
+@dataclass(slots=True)
 class TaskSubmitted:
     """A client submitted a task; see `Task` for the fields."""
 
@@ -90,6 +101,7 @@ Event = (
     EngineRegistered
     | EngineUnregistered
     | EngineUnreachable
+    | SendingFailed
     | TaskSubmitted
     | TaskRejected
     | TaskReplied

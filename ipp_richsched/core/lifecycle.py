@@ -45,8 +45,6 @@ class Lifecycle:
         What dependents have still to be told.
     unplaced : list of Task
         Ready ones that have not been offered to an engine, nor queued.
-    roomy : dict of Engine to None
-        Registered engines that gained room, and may not have been offered a task.
     """
 
     def __init__(self, pool: EnginePool) -> None:
@@ -63,7 +61,6 @@ class Lifecycle:
         self.in_hand: Task | None = None
         self.news: deque[News] = deque()
         self.unplaced: list[Task] = []
-        self.roomy: dict[Engine, None] = {}
         self._note = self.story.note
         self._submitted = 0
 
@@ -172,8 +169,6 @@ class Lifecycle:
         del engine.assigned[task.msg_id]
         task.engine = None
         self.pool.finish(engine)
-        if self.pool.has(engine):
-            self.roomy[engine] = None
 
     def _make_ready_again(self, task: Task, expires: float | None = None) -> None:
         """Have a task wait for an engine; its timeout starts anew unless `expires` is given."""

@@ -25,6 +25,7 @@ from .events import (
     EngineUnreachable,
     EngineUnregistered,
     Event,
+    SendingFailed,
     TaskRejected,
     TaskReplied,
     TaskSubmitted,
@@ -87,6 +88,7 @@ class SchedulerCore:
             EngineRegistered: self._engine_registered,
             EngineUnregistered: self._engine_unregistered,
             EngineUnreachable: self._engine_unreachable,
+            SendingFailed: self._sending_failed,
             TaskSubmitted: self._task_submitted,
             TaskRejected: self._task_rejected,
             TaskReplied: self._task_replied,
@@ -130,7 +132,7 @@ class SchedulerCore:
     def busy(self) -> bool:
         """Whether there is work left of the events so far, for `TimePassed` to go on with."""
         life = self.lifecycle
-        return bool(life.news or self._reviews or life.unplaced or life.roomy)
+        return bool(life.news or self._reviews or life.unplaced or self.pool.roomy)
 
     def stands(self, action: AssignTask) -> bool:
         """Whether a task is still assigned as it was, though other events have come since."""
@@ -159,25 +161,30 @@ class SchedulerCore:
         engine = pool.register(event.engine)
         self._reviews.extend(self.graph.watchers(engine.ident))  # it was here before, and is back
         self._reviews.extend(self.placement.engine_registered(engine))
-        self.lifecycle.roomy[engine] = None
 
     def _engine_unregistered(self, event: EngineUnregistered) -> None:
         if event.engine not in self.pool.engines:
             self.lifecycle.warn(f"engine {name(event.engine)} is unknown and was said to be gone")
             return
         engine = self.pool.unregister(event.engine)
-        self.lifecycle.roomy.pop(engine, None)
         if engine.assigned:
             self.deadlines.add(self.lifecycle.now + self.engine_grace, Kind.GRACE, engine)
         self._reviews.extend(self.graph.watchers(engine.ident))
         self._reviews.extend(self.placement.engine_died(engine))
 
-    def _engine_unreachable(self, event: EngineUnreachable) -> None:
+    def _not_sent(self, event: EngineUnreachable | SendingFailed) -> Task | None:
+        """The task that could not be sent, unless it has left its engine in the meantime."""
         task = self.tasks.get(event.msg_id)
         if task is None or task.engine is None or task.engine.ident != event.engine:
-            return  # before it could be sent, a repeated reply to an earlier attempt ended it
-        engine = task.engine
+            return None  # a repeated reply to an earlier attempt ended it
         self.lifecycle.in_hand = task
+        return task
+
+    def _engine_unreachable(self, event: EngineUnreachable) -> None:
+        task = self._not_sent(event)
+        if task is None or task.engine is None:
+            return
+        engine = task.engine
         if not engine.paused:
             last, engine.pause = engine.pause, min(engine.pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
             if engine.pause == LONGEST_PAUSE != last:
@@ -187,6 +194,11 @@ class SchedulerCore:
             self.deadlines.add(self.lifecycle.now + engine.pause, Kind.PAUSE, engine)
             self.pool.set_paused(engine, True)
         self.lifecycle.unassign(task)
+
+    def _sending_failed(self, event: SendingFailed) -> None:
+        task = self._not_sent(event)
+        if task is not None:  # to try again might fail for ever, ahead of all others
+            self.lifecycle.fail(task, Reason.INTERNAL_ERROR, self._explain.internal_error(task))
 
     def _task_submitted(self, event: TaskSubmitted) -> None:
         task = self.lifecycle.submit(event)
@@ -247,8 +259,6 @@ class SchedulerCore:
         life.in_hand = None
         if entry.kind is Kind.PAUSE:
             self.pool.set_paused(entry.subject, False)
-            if self.pool.has(entry.subject):
-                life.roomy[entry.subject] = None
         elif entry.kind is Kind.GRACE:
             tasks = list(islice(entry.subject.assigned.values(), budget))
             if tasks:  # it comes again until there is none
@@ -289,7 +299,7 @@ class SchedulerCore:
             while self._reviews and budget > 0:
                 self._review(self._reviews.popleft())
                 budget -= 1
-            if life.unplaced or life.roomy:
+            if life.unplaced or self.pool.roomy:
                 places = self.placement.match(places)
             if not (life.news or self._reviews) or min(budget, places) <= 0:
                 return
@@ -350,7 +360,7 @@ class SchedulerCore:
         msg_id = task.msg_id if task is not None else getattr(event, "msg_id", "")
         life.first = ""
         # what it kept from being done is taken up again, after a while
-        life.roomy = dict.fromkeys(self.pool.engines.values())
+        self.pool.roomy = dict.fromkeys(self.pool.engines.values())
         if self._recovers <= life.now:  # or else errors that keep coming would put it off for ever
             self._recovers = life.now + RECOVERY
         if task is not None and msg_id in self.tasks:

@@ -75,8 +75,8 @@ class Placement:
             What is left of it; engines for which it did not suffice are still `roomy`.
         """
         life, queue = self._lifecycle, self._queue
-        ready, roomy = life.unplaced, list(life.roomy)
-        life.roomy.clear()
+        ready, roomy = life.unplaced, list(self._pool.roomy)
+        self._pool.roomy.clear()
         if len(ready) > 1:
             ready.sort(reverse=True)
         while ready:
@@ -115,7 +115,7 @@ class Placement:
                 left = [engine for engine in roomy if self._offer(engine) is not None]
                 # or else those in front would gain by every slice
                 left.sort(key=lambda engine: len(engine.assigned))
-                life.roomy = dict.fromkeys(left)
+                self._pool.roomy.update(dict.fromkeys(left))
         return budget
 
     def engine_registered(self, engine: Engine) -> list[Task]:

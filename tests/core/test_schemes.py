@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib.metadata
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from random import Random
@@ -14,8 +15,11 @@ import pytest
 from hypothesis import given
 
 from ipp_richsched.core.engines import Engine, EnginePool
+from ipp_richsched.core.events import EngineRegistered, TaskReplied, TaskSubmitted
+from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.schemes import BUILT_IN, SchemeError, find_scheme
 from ipp_richsched.core.task import NOWHERE
+from ipp_richsched.hooked import HookedPool
 
 from .driver import Driver, assign, text
 
@@ -168,6 +172,30 @@ def test_a_pool_may_be_told_by_index(scheme: str) -> None:
     assert first.load == 1
     pool.finish_at(2)
     assert first.load == 0
+
+
+def test_an_engine_that_gains_room_by_what_a_hook_does_gets_a_task() -> None:
+    cooling: list[bytes] = []
+
+    def finish_job(index: int) -> None:
+        """Keep the room of an engine until another one gives a task back."""
+        for ident in cooling:
+            pool.finish_at(pool.targets.index(ident))
+        cooling[:] = [pool.targets[index]]
+
+    scheme, log = find_scheme("leastload"), logging.getLogger()
+    pool = HookedPool(scheme, 1, Random(0), lambda index: pool.assign_at(index), finish_job, log)
+    core = SchedulerCore(pool)
+    events = [EngineRegistered(b"a"), EngineRegistered(b"b"), *map(TaskSubmitted, "12345")]
+    assigned: list[str] = []
+    for now, event in enumerate(events):
+        assigned += [action.msg_id for action in core.handle(event, now=now)]  # type: ignore[union-attr]
+    assert assigned == ["1", "2"]
+    engines = [core.tasks[msg_id].engine.ident for msg_id in assigned]  # type: ignore[union-attr]
+    core.handle(TaskReplied(engines[0], "1", "ok"), now=10)
+    core.handle(TaskReplied(engines[1], "2", "ok"), now=11)
+    core.validate()
+    assert list(pool.engines[engines[0]].assigned) == ["3"]
 
 
 def test_stale_entries_of_an_index_do_not_pile_up() -> None:
