@@ -55,8 +55,7 @@ class EnginePool:
 
     A choice costs what the index of the scheme costs, for it and once for each engine that has
     changed since the one before; a choice among some engines only costs O(k log k) for k of
-    them, or for all where some are excluded.  `unregister` brings the index up to date as a
-    choice does; everything else is O(1).
+    them, or for all where some are excluded.  Everything else is O(1).
 
     Parameters
     ----------
@@ -83,7 +82,8 @@ class EnginePool:
         self.engines: dict[bytes, Engine] = {}
         self.departed: set[bytes] = set()
         self._index = scheme.make_index()
-        # those that the index does not know as they are: while tasks are queued nobody asks it
+        # registered ones that the index does not know as they are: while tasks are queued nobody
+        # asks it
         self._changed: dict[Engine, None] = {}
         self.roomy: dict[Engine, None] = {}
         self._last = 0
@@ -102,8 +102,8 @@ class EnginePool:
         engine = self.engines.pop(ident)
         self.departed.add(ident)
         self.roomy.pop(engine, None)
-        self._changed[engine] = None
-        self._reindex()  # or else dead ones would pile up where nobody ever asks
+        self._changed.pop(engine, None)
+        self._index.discard(engine)
         return engine
 
     def has(self, engine: Engine) -> bool:
@@ -188,20 +188,20 @@ class EnginePool:
     def finish(self, engine: Engine) -> None:
         """Count a task that `engine` no longer holds."""
         engine.load -= 1
-        self._changed[engine] = None
         if self.has(engine):
-            self.roomy[engine] = None
+            self._changed[engine] = self.roomy[engine] = None
 
     def set_paused(self, engine: Engine, paused: bool) -> None:
         engine.paused = paused
-        self._changed[engine] = None
-        if not paused and self.has(engine):
-            self.roomy[engine] = None
+        if self.has(engine):
+            self._changed[engine] = None
+            if not paused:
+                self.roomy[engine] = None
 
     def _reindex(self) -> None:
         """Have the index know of every engine that has room, as it is, and of no other."""
         for engine in self._changed:
-            if self.has(engine) and self.has_room(engine):
+            if self.has_room(engine):
                 self._index.update(engine)
             else:
                 self._index.discard(engine)
