@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import zmq
 
-from ipp_richsched.transport import send
+from ipp_richsched.wire.transport import send
 
 from . import messages
 from .clock import cpu_seconds

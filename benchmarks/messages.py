@@ -12,7 +12,7 @@ from ipyparallel.serialize import pack_apply_message
 from jupyter_client.session import DELIM
 from zmq.backend import Socket
 
-from ipp_richsched.transport import LARGE, Part
+from ipp_richsched.wire.transport import LARGE, Part
 
 KEY = b"a key of the length that sessions use"
 _AUTH = hmac.new(KEY, digestmod="sha256")

@@ -16,7 +16,7 @@ from ipyparallel.controller.task_scheduler import TaskScheduler
 from zmq.devices import monitored_queue
 
 from ipp_richsched import RichTaskScheduler
-from ipp_richsched.transport import send
+from ipp_richsched.wire.transport import send
 
 from . import messages
 

@@ -1,6 +1,6 @@
 """``python -m ipp_richsched``: as `ipcontroller`, with this scheduler."""
 
-from .controller import main
+from .controller.app import main
 
 if __name__ == "__main__":
     main()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ipp_richsched import enable
 from ipp_richsched.cli import main
+from ipp_richsched.controller import enable
 
 from .processes import script
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from ipp_richsched import demo
 from ipp_richsched.cli import main
-from ipp_richsched.demo_checks import Run, checks
-from ipp_richsched.demo_dag import IMPATIENT, Journal, orphan, pipeline
-from ipp_richsched.local_cluster import ClusterError, local_cluster
-from ipp_richsched.summary import Attempt
+from ipp_richsched.demo import run as demo
+from ipp_richsched.demo.checks import Run, checks
+from ipp_richsched.demo.dag import IMPATIENT, Journal, orphan, pipeline
+from ipp_richsched.workflows.attempts import Attempt
+from ipp_richsched.workflows.local_cluster import ClusterError, local_cluster
 
 from .processes import Processes, script
 

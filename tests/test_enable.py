@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ipyparallel.controller.app import IPController
 from traitlets.config.loader import Config, PyFileConfigLoader
 
-from ipp_richsched.enable import EnableError, config_path, disable, enable
+from ipp_richsched.controller.enable import EnableError, config_path, disable, enable
 
 BOM = b"\xef\xbb\xbf"
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import ipyparallel as ipp
 import pytest
 
-from ipp_richsched import replay
 from ipp_richsched.cli import main
-from ipp_richsched.local_cluster import local_cluster
-from ipp_richsched.replay import Outcome, run
-from ipp_richsched.summary import Attempt, engine_table, out_of_order
-from ipp_richsched.wfformat import load
-from ipp_richsched.workflow import Step, bounds, scaled
+from ipp_richsched.workflows import replay
+from ipp_richsched.workflows.attempts import Attempt, engine_table, out_of_order
+from ipp_richsched.workflows.local_cluster import local_cluster
+from ipp_richsched.workflows.replay import Outcome, run
+from ipp_richsched.workflows.steps import Step, bounds, scaled
+from ipp_richsched.workflows.wfformat import load
 
 from .processes import Processes, script
 from .test_workflow import DIAMOND, document

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from jupyter_client.session import Session
 
-from ipp_richsched.signing import DestinationPacker, Signer
+from ipp_richsched.wire.signing import DestinationPacker, Signer
 
 
 @given(

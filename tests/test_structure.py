@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -15,25 +17,38 @@ import ipp_richsched
 
 from .processes import ROOT
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 PACKAGE = ROOT / "ipp_richsched"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-CORE = sorted((PACKAGE / "core").glob("*.py"))
 
-# What may import what: a layer itself, and the layers to the right of it.
-SHELL = ["cli", "controller", "scheduler", "wire", "core"]
-CORE_LAYERS = ["machine", "everything else", "task", "dependency"]
-
-# In the layer of another: the scheduler's pool. What is not named is of the user's side, as cli is.
-SHELL_LAYER_OF = {
-    **dict.fromkeys(["hooked", "outbox", "removed"], "scheduler"),
-    **dict.fromkeys(["checks", "signing", "transport"], "wire"),
+RULES: dict[str, set[str]] = {
+    "core": set(),
+    "wire": {"core"},
+    "scheduler": {"core", "wire"},
+    "controller": {"core", "wire", "scheduler"},
+    "workflows": set(),
+    "demo": {"workflows"},
+    "cli": {"controller", "demo", "workflows"},
 }
+"""What each folder may import besides itself."""
+
+TOP = {"__init__": {"controller", "scheduler"}, "__main__": {"controller"}}
+"""The only modules outside of the folders, and what they may import."""
+
+CORE_FOLDERS = {"engines", "ready", "placement"}
 
 # Neither a socket, nor a loop, nor a clock, nor a log.
 NOT_IN_CORE = {
     *("asyncio", "datetime", "logging", "multiprocessing", "selectors", "signal", "socket"),
     *("subprocess", "threading", "time"),
 }
+
+LINES = 400
+"""The longest that a file may be."""
 
 
 def dotted(path: Path) -> str:
@@ -42,20 +57,19 @@ def dotted(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes of a file that run; what stands under `if TYPE_CHECKING:` does not."""
-    for node in ast.iter_child_nodes(tree):
-        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
-            yield node
-            yield from statements(node)
+NAMES = {dotted(path) for path in MODULES}
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Full names of all modules that the file imports, at any depth in it."""
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Full names of all modules that the file imports, at any depth in it, for types too."""
+    return frozenset(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     here = dotted(path).split(".")
     package = here if path.stem == "__init__" else here[:-1]
-    names = {dotted(module) for module in MODULES}
-    for node in statements(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -64,60 +78,113 @@ def imports(path: Path) -> Iterator[str]:
             for alias in node.names:
                 # `from . import task` names a module, `from .task import Task` does not
                 full = f"{origin}.{alias.name}"
-                yield full if full in names or origin == "ipp_richsched" else origin
+                yield full if full in NAMES else origin
 
 
-def shell_layer(name: str) -> int:
-    part = name.split(".")[1]
-    layer = SHELL_LAYER_OF.get(part, part)
-    return SHELL.index(layer if layer in SHELL else "cli")
+def folder(module: str) -> str:
+    """The folder of a module of the package; nothing for the package itself."""
+    return (module.split(".") + [""])[1]
 
 
-def core_layer(name: str) -> int:
-    part = name.split(".")[2]
-    return CORE_LAYERS.index(part if part in CORE_LAYERS else "everything else")
+def test_every_module_is_in_a_folder_that_has_a_rule() -> None:
+    top = {path.stem for path in MODULES if path.parent == PACKAGE}
+    assert top == set(TOP)
+    folders = {path.relative_to(PACKAGE).parts[0] for path in MODULES if path.parent != PACKAGE}
+    assert folders == set(RULES)
+    in_core = {path.relative_to(PACKAGE / "core").parts[:-1] for path in core_modules()}
+    assert in_core == {(), *((name,) for name in CORE_FOLDERS)}
+    assert all((path / "__init__.py").exists() for path in {p.parent for p in MODULES})
 
 
-def test_the_layers_exist() -> None:
-    """The rules below would hold of modules that are not there."""
-    names = {dotted(path) for path in MODULES}
-    assert {f"ipp_richsched.{name}" for name in SHELL} <= names
-    core = set(CORE_LAYERS) - {"everything else"}
-    assert {f"ipp_richsched.core.{name}" for name in core} <= names
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_a_folder_imports_what_its_rule_allows(path: Path) -> None:
+    name = folder(dotted(path))
+    allowed = RULES[name] | {name} if name in RULES else TOP[path.stem]
+    ours = {folder(m) for m in imports(path) if m.startswith("ipp_richsched.")}
+    assert ours <= allowed, f"{dotted(path)} imports {ours - allowed}"
 
 
-def test_importing_the_core_loads_no_part_of_the_shell() -> None:
-    names = [dotted(path) for path in CORE]
-    code = (
-        f"import importlib, sys\nfor n in {names}: importlib.import_module(n)\nprint(*sys.modules)"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert run.returncode == 0, run.stderr
-    loaded = run.stdout.split()
-    assert set(names) <= set(loaded)
-    assert {"zmq", "tornado", "traitlets", "ipyparallel"}.isdisjoint(loaded)
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_a_file_has_one_subject(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LINES
 
 
-@pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
+def core_modules() -> list[Path]:
+    return [path for path in MODULES if folder(dotted(path)) == "core"]
+
+
+@pytest.mark.parametrize("path", core_modules(), ids=dotted)
 def test_the_core_imports_the_standard_library_only(path: Path) -> None:
-    others = {
-        name.split(".")[0] for name in imports(path) if not name.startswith("ipp_richsched.core")
-    }
+    others = {name.split(".")[0] for name in imports(path)} - {"ipp_richsched"}
     assert others - sys.stdlib_module_names == set()
     assert others & NOT_IN_CORE == set()
 
 
-@pytest.mark.parametrize("path", [m for m in MODULES if m.stem != "__init__"], ids=dotted)
-def test_imports_run_one_way(path: Path) -> None:
-    importer = dotted(path)
-    for imported in imports(path):
-        if not imported.startswith("ipp_richsched.") or imported == "ipp_richsched.__version__":
-            continue
-        if importer.startswith("ipp_richsched.core.") and imported.count(".") > 1:
-            layers = core_layer(importer), core_layer(imported)
-        else:
-            layers = shell_layer(importer), shell_layer(imported)
-        assert layers[0] <= layers[1], f"{importer} imports {imported}"
+def loaded_by(code: str) -> set[str]:
+    """The modules that are loaded when the code has run in a new process."""
+    code += "\nimport sys\nprint(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.split())
+
+
+def test_importing_the_core_loads_nothing_else() -> None:
+    names = {dotted(path) for path in core_modules()}
+    loaded = loaded_by(f"import importlib\nfor n in {names}: importlib.import_module(n)")
+    assert names <= loaded
+    assert {"zmq", "tornado", "traitlets", "ipyparallel"}.isdisjoint(loaded)
+
+
+def test_importing_the_package_loads_nothing_until_a_name_is_asked_for() -> None:
+    loaded = loaded_by("import ipp_richsched")
+    assert not {name for name in loaded if name.startswith("ipp_richsched.")}
+    for name in ipp_richsched.__all__:
+        assert getattr(ipp_richsched, name)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        ipp_richsched.nothing  # noqa: B018
+
+
+def test_the_package_is_typed() -> None:
+    assert (PACKAGE / "py.typed").exists()
+
+
+# -- what is declared --------------------------------------------------------------------
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+
+
+def distributions(requirements: list[str]) -> set[str]:
+    """Their names, those of the extras of this project that they name included."""
+    names = {re.split(r"[\s\[<>=!~;]", requirement)[0] for requirement in requirements}
+    for requirement in requirements:
+        if match := re.match(r"ipp-richsched\[(.*)\]", requirement):
+            for extra in match[1].split(","):
+                names |= distributions(EXTRAS[extra])
+    return names - {"ipp-richsched"}
+
+
+def imported(paths: list[Path]) -> set[str]:
+    """The distributions outside of the standard library from which these files import."""
+    modules = {name.split(".")[0] for path in paths for name in imports(path)}
+    modules -= sys.stdlib_module_names | {"ipp_richsched", "tests", "benchmarks"}
+    known = packages_distributions()
+    # pip's own names differ in case from those in pyproject.toml
+    return {known.get(module, [module])[0].lower().replace("_", "-") for module in modules}
+
+
+def test_what_the_package_imports_is_declared_and_nothing_else() -> None:
+    plot = distributions(EXTRAS["plot"])
+    assert imported(MODULES) == distributions(PROJECT["dependencies"]) | plot
+
+
+def test_what_the_tests_import_is_declared() -> None:
+    files = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    declared = distributions(PROJECT["dependencies"]) | distributions(EXTRAS["test"])
+    assert imported(files) <= declared
+
+
+# -- documents ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "docs/architecture.md"])
@@ -127,4 +194,4 @@ def test_the_documents_are_there(name: str) -> None:
 
 def test_one_version() -> None:
     assert version("ipp-richsched") == ipp_richsched.__version__
-    assert f'version = "{ipp_richsched.__version__}"' in (ROOT / "pyproject.toml").read_text()
+    assert PROJECT["version"] == ipp_richsched.__version__

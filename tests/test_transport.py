@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jupyter_client.session import DELIM
 
-from ipp_richsched.transport import LARGE, PARTS, Part, receive
+from ipp_richsched.wire.transport import LARGE, PARTS, Part, receive
 
 PEERS = [b"first", b"second"]
 Sockets = tuple[zmq.Socket, list[zmq.Socket]]

@@ -8,10 +8,10 @@ from unittest import mock
 import pytest
 from jupyter_client.session import DELIM, Session
 
-from ipp_richsched import wire as module
 from ipp_richsched.core.actions import AssignTask
 from ipp_richsched.core.events import TaskSubmitted
-from ipp_richsched.wire import Wire
+from ipp_richsched.wire import messages as module
+from ipp_richsched.wire.messages import Wire
 
 SESSION = Session(key=b"a key")
 

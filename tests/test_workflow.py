@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipp_richsched.wfformat import WorkflowError, load, parse
-from ipp_richsched.workflow import Step, bounds, scaled
+from ipp_richsched.workflows.steps import Step, bounds, scaled
+from ipp_richsched.workflows.wfformat import WorkflowError, load, parse
 
 from .wfinstances import each_instance
 

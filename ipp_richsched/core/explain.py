@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from .dependency import Dependency
-from .engines import EnginePool
+from .engines.pool import EnginePool
 from .history import History
 from .task import WAITING, Task
 

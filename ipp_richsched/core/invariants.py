@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .deadlines import Kind
 from .dependency import MET, PENDING, UNREACHABLE
-from .engines import EnginePool
+from .engines.pool import EnginePool
 from .task import ASSIGNED, READY, WAITING
 
 if TYPE_CHECKING:

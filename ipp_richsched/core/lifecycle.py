@@ -11,11 +11,11 @@ from collections import deque
 
 from .actions import Action, AssignTask, FailTask, Reason, RefuseTask, RelayReply, Warn
 from .deadlines import Deadlines, Kind
-from .engines import Engine, EnginePool
+from .engines.pool import Engine, EnginePool
 from .events import TaskReplied, TaskSubmitted
 from .graph import DependencyGraph, News
 from .history import History
-from .queue import ReadyQueue
+from .ready.queue import ReadyQueue
 from .story import Story
 from .task import ASSIGNED, FAILED, READY, SUCCEEDED, Task, TaskState
 

@@ -19,7 +19,8 @@ from random import Random
 from .actions import Action, AssignTask, FailTask, Reason
 from .deadlines import Entry, Kind
 from .dependency import MET, UNREACHABLE
-from .engines import EnginePool
+from .engines.pool import EnginePool
+from .engines.schemes import find_scheme
 from .events import (
     EngineRegistered,
     EngineUnreachable,
@@ -35,9 +36,8 @@ from .explain import Explain, name
 from .graph import count_after, count_follow
 from .invariants import check
 from .lifecycle import Lifecycle
-from .placement import Placement
-from .prospects import Prospects
-from .schemes import find_scheme
+from .placement.match import Placement
+from .placement.prospects import Prospects
 from .story import CoreError
 from .task import FAILED, NOWHERE, SUCCEEDED, WAITING, Task
 

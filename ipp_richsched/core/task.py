@@ -31,8 +31,8 @@ from .dependency import Dependency
 
 if TYPE_CHECKING:
     from .deadlines import Entry
-    from .engines import Engine
-    from .queue import Group
+    from .engines.pool import Engine
+    from .ready.queue import Group
 
 NOWHERE: frozenset[bytes] = frozenset()
 

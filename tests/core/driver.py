@@ -16,7 +16,8 @@ from ipp_richsched.core.actions import (
     Warn,
 )
 from ipp_richsched.core.dependency import NOTHING, Dependency
-from ipp_richsched.core.engines import EnginePool
+from ipp_richsched.core.engines.pool import EnginePool
+from ipp_richsched.core.engines.schemes import find_scheme
 from ipp_richsched.core.events import (
     EngineRegistered,
     EngineUnreachable,
@@ -28,7 +29,6 @@ from ipp_richsched.core.events import (
     TimePassed,
 )
 from ipp_richsched.core.machine import SchedulerCore
-from ipp_richsched.core.schemes import find_scheme
 
 
 class Driver:

@@ -10,9 +10,9 @@ from hypothesis import given
 
 from ipp_richsched.core.deadlines import Deadlines, Entry, Kind
 from ipp_richsched.core.dependency import NOTHING
-from ipp_richsched.core.engines import Engine
+from ipp_richsched.core.engines.pool import Engine
 from ipp_richsched.core.history import ROW, History, Outcome
-from ipp_richsched.core.queue import Group, ReadyQueue
+from ipp_richsched.core.ready.queue import Group, ReadyQueue
 from ipp_richsched.core.task import NOWHERE, Task
 
 

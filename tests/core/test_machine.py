@@ -8,7 +8,8 @@ import pytest
 
 from ipp_richsched.core.actions import FailTask, Reason, RelayReply
 from ipp_richsched.core.dependency import Dependency
-from ipp_richsched.core.engines import Engine, EnginePool
+from ipp_richsched.core.engines.pool import Engine, EnginePool
+from ipp_richsched.core.engines.schemes import find_scheme
 from ipp_richsched.core.events import (
     EngineRegistered,
     EngineUnreachable,
@@ -20,7 +21,6 @@ from ipp_richsched.core.events import (
     TimePassed,
 )
 from ipp_richsched.core.machine import SLICE, SchedulerCore
-from ipp_richsched.core.schemes import find_scheme
 from ipp_richsched.core.task import TaskState
 
 from .driver import Driver, assign, fail, refuse, relay, text, warn

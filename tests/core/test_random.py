@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from ipp_richsched.core import machine
 from ipp_richsched.core.actions import Action, AssignTask, FailTask, RelayReply
 from ipp_richsched.core.dependency import Dependency
-from ipp_richsched.core.engines import EnginePool
+from ipp_richsched.core.engines.pool import EnginePool
+from ipp_richsched.core.engines.schemes import BUILT_IN, find_scheme
 from ipp_richsched.core.events import (
     EngineRegistered,
     EngineUnreachable,
@@ -25,7 +26,6 @@ from ipp_richsched.core.events import (
     TimePassed,
 )
 from ipp_richsched.core.machine import SchedulerCore
-from ipp_richsched.core.schemes import BUILT_IN, find_scheme
 
 ENGINES = [b"a", b"b", b"c", b"d"]
 TIMEOUTS = [None, None, 0.1, 1.0, 20.0]

@@ -13,7 +13,8 @@ import pytest
 from ipp_richsched.core import machine
 from ipp_richsched.core.actions import AssignTask, FailTask, RelayReply
 from ipp_richsched.core.dependency import NOTHING, Dependency
-from ipp_richsched.core.engines import EnginePool
+from ipp_richsched.core.engines.pool import EnginePool
+from ipp_richsched.core.engines.schemes import BUILT_IN
 from ipp_richsched.core.events import (
     EngineRegistered,
     EngineUnreachable,
@@ -24,7 +25,6 @@ from ipp_richsched.core.events import (
     TimePassed,
 )
 from ipp_richsched.core.machine import SchedulerCore
-from ipp_richsched.core.schemes import BUILT_IN
 
 RUNS = 2_000
 

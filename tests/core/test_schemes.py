@@ -14,12 +14,12 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from ipp_richsched.core.engines import Engine, EnginePool
+from ipp_richsched.core.engines.pool import Engine, EnginePool
+from ipp_richsched.core.engines.schemes import BUILT_IN, SchemeError, find_scheme
 from ipp_richsched.core.events import EngineRegistered, TaskReplied, TaskSubmitted
 from ipp_richsched.core.machine import SchedulerCore
-from ipp_richsched.core.schemes import BUILT_IN, SchemeError, find_scheme
 from ipp_richsched.core.task import NOWHERE
-from ipp_richsched.hooked import HookedPool
+from ipp_richsched.scheduler.hooked import HookedPool
 
 from .driver import Driver, assign, text
 

@@ -10,7 +10,8 @@ import pytest
 
 from ipp_richsched.core import machine
 from ipp_richsched.core.actions import Action, AssignTask, Reason
-from ipp_richsched.core.engines import EnginePool
+from ipp_richsched.core.engines.pool import EnginePool
+from ipp_richsched.core.engines.schemes import BUILT_IN, find_scheme
 from ipp_richsched.core.events import (
     EngineRegistered,
     EngineUnregistered,
@@ -24,9 +25,8 @@ from ipp_richsched.core.graph import DependencyGraph
 from ipp_richsched.core.history import History
 from ipp_richsched.core.lifecycle import Lifecycle
 from ipp_richsched.core.machine import SchedulerCore
-from ipp_richsched.core.placement import Placement
-from ipp_richsched.core.queue import ReadyQueue
-from ipp_richsched.core.schemes import BUILT_IN, find_scheme
+from ipp_richsched.core.placement.match import Placement
+from ipp_richsched.core.ready.queue import ReadyQueue
 from ipp_richsched.core.story import LINES, CoreError
 from ipp_richsched.core.task import TRANSITIONS, Task, TaskState
 

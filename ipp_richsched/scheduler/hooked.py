@@ -11,9 +11,9 @@ import logging
 from collections.abc import Callable
 from random import Random
 
-from .core.engines import Engine, EnginePool
-from .core.indexes import FunctionIndex
-from .core.schemes import Scheme
+from ..core.engines.indexes import FunctionIndex
+from ..core.engines.pool import Engine, EnginePool
+from ..core.engines.schemes import Scheme
 
 
 class HookedPool(EnginePool):

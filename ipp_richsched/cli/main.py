@@ -109,7 +109,7 @@ def _seconds(text: str) -> float:
 
 
 def _enable(arguments: argparse.Namespace) -> int:
-    from .enable import EnableError, config_path, enable
+    from ..controller.enable import EnableError, config_path, enable
 
     try:
         path = config_path(_profile(arguments), arguments.sys_prefix)
@@ -121,7 +121,7 @@ def _enable(arguments: argparse.Namespace) -> int:
 
 
 def _disable(arguments: argparse.Namespace) -> int:
-    from .enable import EnableError, config_path, disable
+    from ..controller.enable import EnableError, config_path, disable
 
     try:
         path = config_path(_profile(arguments), arguments.sys_prefix)
@@ -137,8 +137,8 @@ def _profile(arguments: argparse.Namespace) -> str | None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from .demo import demo
-    from .local_cluster import ClusterError
+    from ..demo.run import demo
+    from ..workflows.local_cluster import ClusterError
 
     try:
         return demo(arguments.n)
@@ -147,9 +147,9 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    from .local_cluster import ClusterError
-    from .replay import replay
-    from .wfformat import WorkflowError
+    from ..workflows.local_cluster import ClusterError
+    from ..workflows.replay import replay
+    from ..workflows.wfformat import WorkflowError
 
     try:
         return replay(arguments.file, arguments.n, arguments.seconds)

@@ -18,6 +18,14 @@ from typing import Any
 from ipyparallel import util
 from jupyter_client.session import DELIM, Session, protocol_version
 
+from ..core.actions import AssignTask, FailTask
+from ..core.events import (
+    EngineRegistered,
+    EngineUnregistered,
+    TaskRejected,
+    TaskReplied,
+    TaskSubmitted,
+)
 from .checks import (
     SHORT,
     Flags,
@@ -31,14 +39,6 @@ from .checks import (
     is_text,
     printable,
     status_of,
-)
-from .core.actions import AssignTask, FailTask
-from .core.events import (
-    EngineRegistered,
-    EngineUnregistered,
-    TaskRejected,
-    TaskReplied,
-    TaskSubmitted,
 )
 from .signing import DestinationPacker, Signer, fast_unpack
 from .transport import PARTS, Part

@@ -21,25 +21,25 @@ import zmq
 from ipyparallel.controller.task_scheduler import TaskScheduler
 from traitlets import Float, Integer, TraitError, Unicode, default, observe, validate
 
-from . import __version__
-from .checks import MessageError, NamelessTaskError, printable
-from .core.actions import RefuseTask
-from .core.engines import EnginePool
-from .core.events import (
+from .. import __version__
+from ..core.actions import RefuseTask
+from ..core.engines.pool import EnginePool
+from ..core.engines.schemes import BUILT_IN, Scheme, SchemeError, find_scheme, user_scheme
+from ..core.events import (
     EngineRegistered,
     EngineUnregistered,
     Event,
     TaskSubmitted,
     TimePassed,
 )
-from .core.machine import SchedulerCore
-from .core.schemes import BUILT_IN, Scheme, SchemeError, find_scheme, user_scheme
-from .core.story import CoreError
+from ..core.machine import SchedulerCore
+from ..core.story import CoreError
+from ..wire.checks import MessageError, NamelessTaskError, printable
+from ..wire.messages import Frames, Wire
+from ..wire.transport import readable, receive
 from .hooked import HookedPool
 from .outbox import Outbox
 from .removed import without_removed_methods
-from .transport import readable, receive
-from .wire import Frames, Wire
 
 ROUNDS, BATCH, NOTIFICATIONS = 4, 50, 1000
 """How often one turn of the loop serves the sockets, and how many messages it takes of each."""

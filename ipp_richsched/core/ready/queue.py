@@ -12,8 +12,8 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
-from .engines import Engine
-from .task import NOWHERE, Task
+from ..engines.pool import Engine
+from ..task import NOWHERE, Task
 
 
 class Group:

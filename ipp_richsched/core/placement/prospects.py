@@ -5,9 +5,9 @@ Nothing here changes anything.
 
 from __future__ import annotations
 
-from .dependency import MET, PENDING, UNREACHABLE, Status
-from .engines import EnginePool
-from .task import Task
+from ..dependency import MET, PENDING, UNREACHABLE, Status
+from ..engines.pool import EnginePool
+from ..task import Task
 
 
 class Prospects:

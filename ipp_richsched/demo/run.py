@@ -14,13 +14,13 @@ import ipyparallel as ipp
 import psutil
 from tqdm import tqdm
 
-from .demo_checks import Run, checks
-from .demo_dag import FIT, IMPATIENT, Job, Journal, orphan, pipeline, work
-from .local_cluster import local_cluster
-from .plot import timeline
-from .progress import watch
-from .summary import engine_table
-from .workflow import Bounds, bounds
+from ..workflows.attempts import engine_table
+from ..workflows.local_cluster import local_cluster
+from ..workflows.progress import watch
+from ..workflows.steps import Bounds, bounds
+from ..workflows.timeline import timeline
+from .checks import Run, checks
+from .dag import FIT, IMPATIENT, Job, Journal, orphan, pipeline, work
 
 PICTURE = "ipp-richsched-demo.png"
 
@@ -47,7 +47,7 @@ def demo(n: int) -> int:
 
     Raises
     ------
-    ipp_richsched.local_cluster.ClusterError
+    ipp_richsched.workflows.local_cluster.ClusterError
         If the cluster does not start.
     """
     print(f"starting a controller and {n} engines", flush=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import ipyparallel as ipp
 
+from .attempts import Attempt, engine_table, error_name, out_of_order
 from .local_cluster import local_cluster
 from .progress import watch
-from .summary import Attempt, engine_table, error_name, out_of_order
+from .steps import Step, bounds, scaled
 from .wfformat import load
-from .workflow import Step, bounds, scaled
 
 # What a task may cost in submission, scheduling and reply, on a slow machine.
 _SECONDS_PER_TASK = 0.1
@@ -111,9 +111,9 @@ def replay(path: Path, n: int, seconds: float) -> int:
 
     Raises
     ------
-    ipp_richsched.wfformat.WorkflowError
+    ipp_richsched.workflows.wfformat.WorkflowError
         If the file is not a workflow that can be run; no cluster is started then.
-    ipp_richsched.local_cluster.ClusterError
+    ipp_richsched.workflows.local_cluster.ClusterError
         If the cluster does not start.
     """
     recorded = load(path)

@@ -14,8 +14,8 @@ from typing import cast
 
 import ipyparallel as ipp
 
-from .summary import Attempt, AttemptOutcome
-from .workflow import Step
+from ..workflows.attempts import Attempt, AttemptOutcome
+from ..workflows.steps import Step
 
 FIT = "fit-"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from .summary import Attempt
+from .attempts import Attempt
 
 # matplotlib's own cycle without red, which says that something died.
 _COLOURS = ("C0", "C1", "C2", "C4", "C5", "C6", "C7", "C8", "C9")

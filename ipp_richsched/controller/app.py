@@ -14,8 +14,8 @@ from ipyparallel.controller.app import IPController
 from ipyparallel.controller.task_scheduler import TaskScheduler
 from traitlets import TraitError, default
 
-from .core.schemes import SchemeError
-from .scheduler import RichTaskScheduler
+from ..core.engines.schemes import SchemeError
+from ..scheduler.task_scheduler import RichTaskScheduler
 
 _REPLACED = ("load_secondary_config", "get_python_scheduler_args")
 _stock: dict[str, Any] = {name: getattr(IPController, name, None) for name in _REPLACED}

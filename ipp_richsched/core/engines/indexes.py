@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from .engines import Engine
+    from .pool import Engine
 
 
 class Index(Protocol):

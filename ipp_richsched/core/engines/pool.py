@@ -5,12 +5,12 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+from ..task import Task
 from .indexes import by_use
 from .schemes import Scheme
-from .task import Task
 
 if TYPE_CHECKING:
-    from .queue import Group
+    from ..ready.queue import Group
 
 
 class Engine:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeGuard
 
 from jupyter_client.adapter import adapt
 
-from .core.dependency import NOTHING, Dependency
+from ..core.dependency import NOTHING, Dependency
 
 _MSG_TYPES = ("apply_request", "execute_request")
 """The requests whose replies have a status; an engine drops others, or answers without one."""

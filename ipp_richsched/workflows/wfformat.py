@@ -14,7 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from .workflow import Step
+from .steps import Step
 
 _VERSION = "1.5"
 _SPECIFICATION = "workflow.specification.tasks"

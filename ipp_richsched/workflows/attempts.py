@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .workflow import Step
+from .steps import Step
 
 AttemptOutcome = Literal["running", "done", "failed", "killed"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import ipyparallel as ipp
 
-from .demo_dag import FLAKY, IMPATIENT, Job
-from .summary import Attempt, error_name, out_of_order
+from ..workflows.attempts import Attempt, error_name, out_of_order
+from .dag import FLAKY, IMPATIENT, Job
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from typing import Any
 
 import zmq
 
-from .checks import printable
-from .core.actions import Action, AssignTask, FailTask, Reason, RefuseTask, RelayReply, Warn
-from .core.events import EngineUnreachable, SendingFailed
-from .transport import send
-from .wire import Frames, Wire
+from ..core.actions import Action, AssignTask, FailTask, Reason, RefuseTask, RelayReply, Warn
+from ..core.events import EngineUnreachable, SendingFailed
+from ..wire.checks import printable
+from ..wire.messages import Frames, Wire
+from ..wire.transport import send
 
 
 class Outbox:

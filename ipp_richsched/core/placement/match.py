@@ -10,16 +10,16 @@ import math
 from collections import deque
 from collections.abc import Iterable
 
-from .actions import Reason
-from .deadlines import Kind
-from .dependency import PENDING, UNREACHABLE
-from .engines import Engine
-from .explain import Explain
-from .lifecycle import Lifecycle
+from ..actions import Reason
+from ..deadlines import Kind
+from ..dependency import PENDING, UNREACHABLE
+from ..engines.pool import Engine
+from ..engines.schemes import SchemeError
+from ..explain import Explain
+from ..lifecycle import Lifecycle
+from ..ready.queue import Group
+from ..task import READY, Task
 from .prospects import Prospects
-from .queue import Group
-from .schemes import SchemeError
-from .task import READY, Task
 
 RETRY_PAUSE = 0.25
 """Seconds before engines that have all failed a task may try it again."""

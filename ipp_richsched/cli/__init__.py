@@ -1,0 +1,5 @@
+"""The command line, ``ipp-richsched``."""
+
+from .main import main
+
+__all__ = ["main"]

@@ -1,0 +1,1 @@
+"""The registered engines: which there are, what they hold, and the choice among them."""

@@ -1,0 +1,1 @@
+"""Ready tasks and engines with room are brought together; what becomes of the others."""

@@ -1,0 +1,1 @@
+"""The process of the scheduler: its settings, its loop and its sockets."""
