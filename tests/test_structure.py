@@ -83,7 +83,7 @@ def _imports(path: Path) -> Iterator[str]:
 
 def folder(module: str) -> str:
     """The folder of a module of the package; nothing for the package itself."""
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 def test_every_module_is_in_a_folder_that_has_a_rule() -> None:
