@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import zmq
 
-from ipp_richsched.wire.transport import send
+from ipp_richsched.wire.transport import Channel
 
 from . import messages
 from .clock import cpu_seconds
@@ -89,6 +89,7 @@ class Cluster:
         self._query.bind(urls["query"])
         self.client.setsockopt(zmq.IDENTITY, b"5cd3d2f1-67cc4e9b89adf2d355e6e762")
         self.client.connect(urls["client"])
+        self._send = Channel(self.client).send
 
     def _announce(self) -> None:
         if self.kind != RELAY:
@@ -111,7 +112,7 @@ class Cluster:
         msg_id = messages.msg_id(self.submitted)
         self.submitted += 1
         self.outstanding += 1
-        send(self.client, messages.task(msg_id, buffers, **fields))
+        self._send(messages.task(msg_id, buffers, **fields))
         return msg_id
 
     def answer(self) -> None:

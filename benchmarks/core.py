@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ipp_richsched.core.actions import AssignTask, FailTask
-from ipp_richsched.core.dependency import Dependency
+from ipp_richsched.core.dependency import NOTHING, Dependency
 from ipp_richsched.core.events import (
     EngineRegistered,
     Event,
@@ -58,19 +58,20 @@ class Play:
             if isinstance(action, AssignTask):
                 self._assigned.append((action.engine, action.msg_id))
             elif isinstance(action, FailTask):
-                raise AssertionError(f"task {action.msg_id} failed: {action.text}")
+                raise AssertionError(f"task {action.msg_id} failed: {action.reason}")
 
     def submit(self, fields: shapes.Fields) -> str:
         """Submit a task that asks for this; its msg_id."""
         task = msg_id(self._submitted)
         self._submitted += 1
         self.outstanding += 1
-        event = TaskSubmitted(task)
-        if fields:
-            event.after = Dependency.parse(fields.get("after"))
-            event.follow = Dependency.parse(fields.get("follow"))
-            if "targets" in fields:
-                event.targets = frozenset(name.encode() for name in fields["targets"])
+        targets = fields.get("targets") if fields else None
+        event = TaskSubmitted(
+            task,
+            targets=frozenset(name.encode() for name in targets) if targets else None,
+            after=Dependency.parse(fields.get("after")) if fields else NOTHING,
+            follow=Dependency.parse(fields.get("follow")) if fields else NOTHING,
+        )
         self._feed(event)
         return task
 

@@ -16,7 +16,7 @@ from ipyparallel.controller.task_scheduler import TaskScheduler
 from zmq.devices import monitored_queue
 
 from ipp_richsched import RichTaskScheduler
-from ipp_richsched.wire.transport import send
+from ipp_richsched.wire.transport import Channel
 
 from . import messages
 
@@ -89,7 +89,8 @@ def run_engines(url: str, names: list[str], connected: Event) -> None:
         socket.set_hwm(0)
         socket.setsockopt(zmq.IMMEDIATE, 1)  # it can send when it is connected, and not before
         socket.connect(url)
-        selector.register(socket.FD, selectors.EVENT_READ, (socket, messages.replier(name)))
+        replier = socket, Channel(socket).send, messages.replier(name)
+        selector.register(socket.FD, selectors.EVENT_READ, replier)
         sockets.append(socket)
     for socket in sockets:
         socket.poll(flags=zmq.POLLOUT)
@@ -101,7 +102,7 @@ def run_engines(url: str, names: list[str], connected: Event) -> None:
             _answer(*key.data)
 
 
-def _answer(socket: zmq.Socket, reply: Any) -> None:
+def _answer(socket: zmq.Socket, send: Any, reply: Any) -> None:
     """Answer all that has come: a socket's descriptor tells of it once."""
     while True:
         try:
@@ -109,7 +110,7 @@ def _answer(socket: zmq.Socket, reply: Any) -> None:
         except zmq.Again:
             return
         if frames[-1] != HOLD:
-            send(socket, reply(frames))
+            send(reply(frames))
 
 
 def run_hub(url: str) -> None:

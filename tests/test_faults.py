@@ -15,29 +15,34 @@ class PlantedError(Exception):
     """An error of our own."""
 
 
-class Planted(Faulty):
-    """Fails in what it does for the task ``bad``."""
-
-    method = ""
+class FailsToTellTheHub(Faulty):
+    """Fails to say where the task ``bad`` went."""
 
     def start(self) -> None:
         super().start()
-        function = getattr(self._wire, self.method)
+        function = self._wire.task_destination
 
         def fail(action: Any, *args: Any) -> Any:
             if action.msg_id == "bad":
                 raise PlantedError
             return function(action, *args)
 
-        setattr(self._wire, self.method, fail)
+        self._wire.task_destination = fail  # type: ignore[method-assign]
 
 
-class FailsToTellTheHub(Planted):
-    method = "task_destination"
+class FailsToAnswer(Faulty):
+    """Fails to make the answer of the task ``bad``."""
 
+    def start(self) -> None:
+        super().start()
+        function = self._wire.error_reply
 
-class FailsToAnswer(Planted):
-    method = "error_reply"
+        def fail(message: Any, *args: Any) -> Any:
+            if any(b'"bad"' in part for part in message):
+                raise PlantedError
+            return function(message, *args)
+
+        self._wire.error_reply = fail  # type: ignore[method-assign]
 
 
 class FailsToSendAgain(Faulty):
@@ -45,11 +50,11 @@ class FailsToSendAgain(Faulty):
 
     def start(self) -> None:
         super().start()
-        function, self._wire.again = self._wire.again, self._fail  # type: ignore[method-assign]
+        function, self._wire.marked = self._wire.marked, self._fail  # type: ignore[method-assign]
         self._function = function
 
     def _fail(self, *args: Any) -> Any:
-        self._wire.again = self._function  # type: ignore[method-assign]
+        self._wire.marked = self._function  # type: ignore[method-assign]
         raise PlantedError
 
 

@@ -71,7 +71,7 @@ class AnswersTwice(Faulty):
 
     def spoil(self, action: Action) -> Any:
         if isinstance(action, FailTask):
-            self.client_stream.socket.send_multipart(self._wire.error_reply(action))
+            self._channels.clients.send(self._wire.error_reply(action.message, "Twice", ""))
         return super().spoil(action)
 
 
@@ -93,7 +93,7 @@ class Misplaces(Faulty):
 
     def spoil(self, action: Action) -> Any:
         if isinstance(action, AssignTask):
-            action.engine = min(self._core.pool.engines)
+            action = action._replace(engine=min(self._core.pool.engines))
         return super().spoil(action)
 
 

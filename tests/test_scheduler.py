@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from jupyter_client.session import DELIM
 from traitlets import TraitError
 from traitlets.config import Config
 from traitlets.config.loader import DeferredConfigString
@@ -95,7 +96,7 @@ def test_a_retry_on_the_same_engine_is_a_message_it_has_not_seen(start: Start) -
     for _ in range(3):
         _, task = engine.take()  # a session refuses a signature that it has seen
         assert task[-1] == b"buffer"
-        signatures.add(task[2])
+        signatures.add(task[task.index(DELIM) + 1])
         engine.reply(task, status="error")
     assert len(signatures) == 3
     assert client.answer()["content"]["ename"] == "ValueError"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jupyter_client.session import DELIM
 
-from ipp_richsched.wire.transport import LARGE, PARTS, Part, receive
+from ipp_richsched.wire.transport import LARGE, PARTS, Channel, Part
 
 PEERS = [b"first", b"second"]
 Sockets = tuple[zmq.Socket, list[zmq.Socket]]
@@ -36,7 +36,7 @@ def taken(router: zmq.Socket) -> list[list[Part]]:
     """All messages that have come."""
     messages: list[list[Part]] = []
     while router.poll(0):
-        messages.append(receive(router))
+        messages.append(Channel(router).receive())
     return messages
 
 

@@ -25,7 +25,7 @@ def submitted(wire: Wire) -> TaskSubmitted:
     header = SESSION.pack(SESSION.msg_header("apply_request"))
     task = wire.read_submission(frames([b"client"], [header, b"{}", b"{}", b"{}"]))
     assert isinstance(task, TaskSubmitted)
-    wire.task_destination(AssignTask(task.msg_id, b"engine", task.message), b"task")
+    wire.task_destination(AssignTask(task.msg_id, b"engine", task.message, 1), b"task")
     return task
 
 

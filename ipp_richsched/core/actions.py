@@ -2,80 +2,117 @@
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
+
+from .reasons import Notice, Reason
+from .record import record
 
 
-class Reason(enum.Enum):
-    """Why a task is failed by the scheduler; the values are names of exceptions."""
-
-    INVALID_DEPENDENCY = "InvalidDependency"
-    IMPOSSIBLE_DEPENDENCY = "ImpossibleDependency"
-    TASK_TIMEOUT = "TaskTimeout"
-    ENGINE_ERROR = "EngineError"
-    INVALID_METADATA = "ValueError"
-    INTERNAL_ERROR = "RuntimeError"
-
-
-@dataclass(slots=True)
-class AssignTask:
+@record
+class AssignTask(NamedTuple):
     """Send a task to an engine and tell the hub.
 
-    If it cannot be sent, `EngineUnreachable` or `SendingFailed` is to follow.  It is void if it
-    no longer `SchedulerCore.stands` when it is carried out.  `again` is 0, or the number of the
-    attempt where the engine has had the task before: an engine drops a message that it has seen,
-    so this one must differ.
+    Other events may come before it is carried out: it is to be carried out only if
+    `SchedulerCore.stands` says so.  If it is not, `EngineUnreachable` or `SendingFailed` is to
+    follow.
+
+    Attributes
+    ----------
+    msg_id : str
+        The task.
+    engine : bytes
+        The engine's identity.
+    message : object
+        The task's message, as it was submitted.
+    attempt : int
+        The number of the attempt, 1 for the first.
+    mark : int
+        0, or the number of the attempt if the engine has had this task before.  The message must
+        then carry it: an engine drops a message that it has seen, and its reply must show which
+        attempt it answers.
     """
 
     msg_id: str
     engine: bytes
-    message: Any = field(repr=False)
-    again: int = 0
-    attempt: int = field(default=0, compare=False)
+    message: Any
+    attempt: int
+    mark: int = 0
 
 
-@dataclass(slots=True)
-class RelayReply:
-    """Pass an engine's reply on to the client and the hub."""
+@record
+class RelayReply(NamedTuple):
+    """Pass an engine's reply on to the client and the hub.
+
+    Attributes
+    ----------
+    msg_id : str
+        The task.
+    engine : bytes
+        The engine's identity.
+    message : object
+        The task's message, as it was submitted.
+    reply : object
+        The engine's reply.
+    """
 
     msg_id: str
     engine: bytes
-    message: Any = field(repr=False)
-    reply: Any = field(repr=False)
+    message: Any
+    reply: Any
 
 
-@dataclass(slots=True)
-class FailTask:
+@record
+class FailTask(NamedTuple):
     """Answer a task with an error of the scheduler's own.
 
-    `engine` is the engine that is to blame, if one is.
+    Attributes
+    ----------
+    msg_id : str
+        The task.
+    reason : Reason
+        Why it has failed.
+    message : object
+        The task's message, as it was submitted.
+    engine : bytes or None
+        The engine that is to blame, if one is.
     """
 
     msg_id: str
     reason: Reason
-    text: str
-    message: Any = field(repr=False)
+    message: Any
     engine: bytes | None = None
 
 
-@dataclass(slots=True)
-class RefuseTask:
+@record
+class RefuseTask(NamedTuple):
     """Refuse a task under the msg_id of an earlier one, which alone counts.
 
-    `first` is what the shell needs to answer that one, None if it is finished.
+    Attributes
+    ----------
+    msg_id : str
+        What both are called.
+    message : object
+        The message of the task that is refused.
+    first : object
+        The message of the earlier task, or None if that is finished.
     """
 
     msg_id: str
-    message: Any = field(repr=False)
-    first: Any = field(default=None, repr=False)
+    message: Any
+    first: Any = None
 
 
-@dataclass(slots=True)
-class Warn:
-    """Put a line into the log for the operator."""
+@record
+class Warn(NamedTuple):
+    """Put a line into the log for the operator.
 
-    text: str
+    Attributes
+    ----------
+    notice : Notice
+        What the line says.
+    """
+
+    notice: Notice
 
 
-Action = AssignTask | RelayReply | FailTask | RefuseTask | Warn
+Action: TypeAlias = AssignTask | RelayReply | FailTask | RefuseTask | Warn

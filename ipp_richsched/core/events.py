@@ -2,54 +2,105 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from .dependency import NOTHING, Dependency
+from .record import record
 
 
-@dataclass(slots=True)
-class EngineRegistered:
-    """The hub knows a new engine."""
+@record
+class EngineRegistered(NamedTuple):
+    """The hub knows a new engine.
+
+    Attributes
+    ----------
+    engine : bytes
+        Its identity.
+    """
 
     engine: bytes
 
 
-@dataclass(slots=True)
-class EngineUnregistered:
-    """The hub says that an engine is gone."""
+@record
+class EngineUnregistered(NamedTuple):
+    """The hub says that an engine is gone.
+
+    Attributes
+    ----------
+    engine : bytes
+        Its identity.
+    """
 
     engine: bytes
 
 
-@dataclass(slots=True)
-class EngineUnreachable:
-    """An `AssignTask` could not be carried out: the engine has no connection (yet, or any more).
+@record
+class EngineUnreachable(NamedTuple):
+    """An `AssignTask` could not be carried out: the engine has no connection.
 
-    It may come after other events; the task may have left the engine in the meantime.
+    The connection may still come, or may be lost.  The event can come after others: by then the
+    attempt may be over.
+
+    Attributes
+    ----------
+    engine : bytes
+        The engine's identity.
+    msg_id : str
+        The task.
+    attempt : int
+        The number of the attempt, as in the `AssignTask`.
     """
 
     engine: bytes
     msg_id: str
+    attempt: int
 
 
-@dataclass(slots=True)
-class SendingFailed:
-    """An `AssignTask` could not be carried out, for an error in the scheduler itself.
+@record
+class SendingFailed(NamedTuple):
+    """An `AssignTask` was not carried out: it stood no more, or there was an error of our own.
 
-    As `EngineUnreachable` it may come late.
+    Like `EngineUnreachable` it can come late.
+
+    Attributes
+    ----------
+    engine : bytes
+        The engine's identity.
+    msg_id : str
+        The task.
+    attempt : int
+        The number of the attempt, as in the `AssignTask`.
     """
 
     engine: bytes
     msg_id: str
+    attempt: int
 
 
-@dataclass(slots=True)
-class TaskSubmitted:
-    """A client submitted a task; see `Task` for the fields."""
+@record
+class TaskSubmitted(NamedTuple):
+    """A client submitted a task.
+
+    Attributes
+    ----------
+    msg_id : str
+        What names the task.
+    message : object
+        What the shell needs to send the task and to answer it.
+    targets : frozenset of bytes, or None
+        The identities of the engines that it may run on; None for any.
+    after : Dependency
+        The tasks that must finish before it may start.
+    follow : Dependency
+        The tasks that must finish before it may start, on the engine where it has to run.
+    timeout : float or None
+        Seconds that it may spend in the queue each time it is queued; None for ever.
+    retries : int
+        How many failed attempts may be followed by another.
+    """
 
     msg_id: str
-    message: Any = field(default=None, repr=False)
+    message: Any = None
     targets: frozenset[bytes] | None = None
     after: Dependency = NOTHING
     follow: Dependency = NOTHING
@@ -57,47 +108,62 @@ class TaskSubmitted:
     retries: int = 0
 
 
-@dataclass(slots=True)
-class TaskRejected:
-    """A client submitted a task that cannot be accepted; `text` says why."""
+@record
+class TaskRejected(NamedTuple):
+    """A client submitted a task that cannot be accepted.
+
+    Attributes
+    ----------
+    msg_id : str
+        What names the task.
+    problem : str
+        The field that is wrong, its value, and what is wrong with it.
+    message : object
+        What the shell needs to answer the task.
+    """
 
     msg_id: str
-    text: str
-    message: Any = field(default=None, repr=False)
+    problem: str
+    message: Any = None
 
 
-@dataclass(slots=True)
-class TaskReplied:
+@record
+class TaskReplied(NamedTuple):
     """An engine answered.
 
     Attributes
     ----------
     engine : bytes
+        The engine's identity.
     msg_id : str
+        The task that it answered.
     status : str or None
-        ``'ok'``, ``'error'``, ``'aborted'``; None where the reply has none.
+        ``'ok'``, ``'error'``, ``'aborted'``; None if the reply has none.
     dependencies_met : bool
-        False where the engine refused the task: its functional dependency is unmet there.
+        False if the engine refused the task: its functional dependency is unmet there.
     message : object
-        What the shell relays.
+        The reply, for the shell to relay.
     problem : str or None
-        What is wrong with the reply, where that is why it has no status.
+        What is wrong with the reply, if that is why it has no status.
+    mark : int
+        The `AssignTask.mark` that the engine sent back.
     """
 
     engine: bytes
     msg_id: str
     status: str | None
     dependencies_met: bool = True
-    message: Any = field(default=None, repr=False)
+    message: Any = None
     problem: str | None = None
+    mark: int = 0
 
 
-@dataclass(slots=True)
-class TimePassed:
+@record
+class TimePassed(NamedTuple):
     """`SchedulerCore.next_deadline` has come."""
 
 
-Event = (
+Event: TypeAlias = (
     EngineRegistered
     | EngineUnregistered
     | EngineUnreachable

@@ -1,121 +1,112 @@
-"""The texts of errors and warnings: which task, which dependency or engine, and why."""
+"""Finds the reason for what becomes of a task."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from .dependency import Dependency
-from .engines.pool import EnginePool
-from .history import History
+from .engines.engine import Engine
+from .reasons import (
+    NO_NAMES,
+    SHOWN,
+    Awaited,
+    CannotFollow,
+    Ended,
+    Few,
+    NoTargetLeft,
+    Obstacle,
+    Stranded,
+    TimedOut,
+    UnreachableDependency,
+    engine_name,
+    few,
+)
+from .state import State
 from .task import WAITING, Task
-
-SHOWN = 3
-"""How many of a list of names a text shows."""
-
-
-def name(engine: bytes) -> str:
-    """An engine's identity as people see it."""
-    return engine.decode("utf-8", "backslashreplace")
-
-
-def several(names: Collection[str]) -> str:
-    """A few names, and how many more there are."""
-    shown = ", ".join(sorted(names)[:SHOWN])
-    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
 
 
 class Explain:
-    """Texts about tasks, derived from what is known of their dependencies and engines."""
+    """Reasons, derived from the state; nothing here changes anything.
 
-    def __init__(self, pool: EnginePool, history: History) -> None:
-        self._pool = pool
-        self._history = history
+    Parameters
+    ----------
+    state : State
+        What is known.
+    """
 
-    def invalid(self, task: Task, kind: str, dep_id: str) -> str:
-        what = "is the task itself" if dep_id == task.msg_id else "is no task of this scheduler"
-        return f"task {task.msg_id}: {kind!r} names {dep_id}, which {what}"
+    def __init__(self, state: State) -> None:
+        self._pool = state.pool
+        self._history = state.history
 
-    def after(self, task: Task, first: str = "") -> str:
-        """Where the failure is one of a chain, `first` is the task that failed first."""
-        return f"task {task.msg_id} cannot run after {self._blame(task.after, first)}"
+    def after(self, task: Task, first: str) -> UnreachableDependency:
+        """Why a task can no longer run after what it names; O(ids).
 
-    def follow(self, task: Task, first: str = "") -> str:
-        text = f"task {task.msg_id} cannot follow "
-        dead = [ident for ident in task.follow_engines if ident not in self._pool.engines]
-        if dead:
-            return text + f"to engine {several([name(i) for i in dead])}, which has died"
-        outside = task.follow_engines - (task.targets or task.follow_engines)
+        Parameters
+        ----------
+        task : Task
+            The task that fails.
+        first : str
+            The task with which a chain of failures began; empty if there is no chain.
+        """
+        return self._unreachable("after", task.after, first)
+
+    def follow(self, task: Task, first: str = "") -> CannotFollow | UnreachableDependency:
+        """Why a task can no longer follow what it names; O(ids and their engines)."""
+        places = task.follow_engines
+        gone = [ident for ident in places if ident not in self._pool.engines]
+        if gone:
+            return CannotFollow(Obstacle.GONE, _names(gone))
+        outside = places - (task.targets or places)
         if outside:
-            return text + f"to engine {several([name(i) for i in outside])}: not in its targets"
-        if task.follow_engines & task.refused_by:
-            return (
-                text + f"to engine {several([name(i) for i in task.follow_engines])}, where {UNMET}"
-            )
-        if task.follow.all and len(task.follow_engines) > 1:
-            ran = several([name(ident) for ident in task.follow_engines])
-            return text + f"tasks that ran on different engines: {ran}"
-        return text + self._blame(task.follow, first)
+            return CannotFollow(Obstacle.OFF_TARGETS, _names(outside))
+        if not task.refused_by.isdisjoint(self._pool.among(places)):
+            return CannotFollow(Obstacle.REFUSED, _names(places))
+        if task.follow.all and len(places) > 1:
+            return CannotFollow(Obstacle.APART, _names(places))
+        return self._unreachable("follow", task.follow, first)
 
-    def targets(self, task: Task) -> str:
+    def no_target_left(self, task: Task) -> NoTargetLeft:
+        """Why none of a task's targets can run it."""
         assert task.targets is not None
-        gone = {name(ident) for ident in task.targets - task.refused_by}
-        refused = {name(ident) for ident in task.targets & task.refused_by}
-        whys = [f"{several(gone)} died"] * bool(gone)
-        whys += [f"on {several(refused)} {UNMET}"] * bool(refused)
-        return f"task {task.msg_id}: none of its target engines can run it: {'; '.join(whys)}"
+        refused = {engine.ident for engine in task.refused_by} & task.targets
+        return NoTargetLeft(_names(task.targets - refused), _names(refused))
 
-    def timeout(self, task: Task) -> str:
-        if task.state is WAITING:
-            pending = [
-                f"{kind} {several(waiting)}"
-                for kind, dependency in (("after", task.after), ("follow", task.follow))
-                if (waiting := [i for i in dependency.ids if i not in self._history])
-            ]
-            what = f"its dependencies: {'; '.join(pending)}" if pending else "its turn"
-        elif task.failed_on:
-            what = "an engine that had not failed it"
-        else:
-            what = "an engine with room that may run it"
-        return f"task {task.msg_id} waited {task.timeout:g} s for {what}"
+    def timed_out(self, task: Task) -> TimedOut:
+        """What a task waited for until its timeout ended; O(ids)."""
+        assert task.timeout is not None
+        if task.state is not WAITING:
+            awaited = Awaited.FRESH_ENGINE if task.failed_on else Awaited.ENGINE
+            return TimedOut(task.timeout, awaited)
+        after, follow = self._unfinished(task.after), self._unfinished(task.follow)
+        awaited = Awaited.DEPENDENCIES if after.names or follow.names else Awaited.TURN
+        return TimedOut(task.timeout, awaited, after, follow)
 
-    def internal_error(self, task: Task) -> str:
-        return f"task {task.msg_id} was struck by an error in the scheduler itself; see its log"
+    def stranded(self, task: Task, seconds: float | None) -> Stranded:
+        """Why no registered engine may run a task, which has waited this long."""
+        if task.targets is not None and not any(self._pool.among(task.targets)):
+            return Stranded(seconds, _names(task.targets), NO_NAMES)
+        refused = _registered(task.refused_by, self._pool.engines.values())
+        return Stranded(seconds, NO_NAMES, _names(refused))
 
-    def engine_died(self, task: Task) -> str:
-        assert task.engine is not None
-        # the words of the stock scheduler, which people search for
-        return f"Engine {name(task.engine.ident)!r} died while running task {task.msg_id!r}"
+    def _unfinished(self, dependency: Dependency) -> Few:
+        return few(msg_id for msg_id in dependency.ids if msg_id not in self._history)
 
-    def no_status(self, task: Task) -> str:
-        assert task.engine is not None
-        return f"task {task.msg_id}: the reply of engine {name(task.engine.ident)} has no status"
-
-    def stranded(self, task: Task) -> str:
-        return f"task {task.msg_id} and others like it wait: {self._nobody(task)}"
-
-    def gave_up(self, task: Task, waited: float) -> str:
-        return f"task {task.msg_id}: {self._nobody(task)}, and none that could came in {waited:g} s"
-
-    def _nobody(self, task: Task) -> str:
-        engines = self._pool.engines
-        if task.targets is not None and not any(ident in engines for ident in task.targets):
-            return f"no engine {several([name(i) for i in task.targets])} is registered"
-        return f"on every engine that may run it ({self._count(task.refused_by)}) {UNMET}"
-
-    def _count(self, idents: Iterable[bytes]) -> str:
-        return several([name(ident) for ident in idents if ident in self._pool.engines])
-
-    def _blame(self, dependency: Dependency, first: str) -> str:
-        outcomes = {msg_id: self._history.get(msg_id) for msg_id in dependency.ids}
+    def _unreachable(self, field: str, dependency: Dependency, first: str) -> UnreachableDependency:
+        outcomes = [(msg_id, self._history.get(msg_id)) for msg_id in dependency.ids]
         ended = [
-            f"{msg_id}, which {'succeeded' if outcome.succeeded else 'failed'}"
-            + " and ran nowhere" * dependency.accepts(outcome.succeeded)
-            for msg_id, outcome in outcomes.items()
+            Ended(msg_id, outcome.succeeded, dependency.accepts(outcome.succeeded))
+            for msg_id, outcome in outcomes
             if outcome is not None
             and (not outcome.engines or not dependency.accepts(outcome.succeeded))
         ]
-        began = f"; the first to fail was {first}" * (first not in ("", *dependency.ids))
-        return several(ended) + began
+        ended.sort()
+        return UnreachableDependency(field, tuple(ended[:SHOWN]), len(ended[SHOWN:]), first)
 
 
-UNMET = "its functional dependency is unmet"
+def _names(idents: Iterable[bytes]) -> Few:
+    return few(map(engine_name, idents))
+
+
+def _registered(engines: Iterable[Engine], registered: Iterable[Engine]) -> list[bytes]:
+    alive = set(registered)
+    return [engine.ident for engine in engines if engine in alive]

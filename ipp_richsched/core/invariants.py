@@ -1,79 +1,74 @@
-"""What holds of a `SchedulerCore` between two events."""
+"""What holds of the core between two events."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from .deadlines import Kind
 from .dependency import MET, PENDING, UNREACHABLE
 from .engines.pool import EnginePool
-from .task import ASSIGNED, READY, WAITING
-
-if TYPE_CHECKING:
-    from .machine import SchedulerCore
-    from .task import Task
+from .placement.prospects import Prospects
+from .state import State
+from .task import ASSIGNED, READY, WAITING, Task
 
 
-def check(core: SchedulerCore) -> None:
-    """Check every invariant, or those that hold while there is work left; O(tasks * engines).
+def check(state: State, prospects: Prospects) -> None:
+    """Check every invariant, or those that hold while there is a backlog; O(tasks * engines).
 
     Raises
     ------
     AssertionError
         If one does not hold; the message names the task or the engine.
     """
-    for task in core.tasks.values():
-        _check_task(core, task)
-    for engine in core.pool.engines.values():
-        held = [task for task in core.tasks.values() if task.engine is engine]
-        assert sorted(engine.assigned.values()) == sorted(held), f"{engine} does not hold {held}"
-        for task in held:
-            assert engine.ident not in task.refused_by, f"{task} is on {engine}, which refused it"
-        idle = [task for task in _queued(core) if _may_run(core, task, engine.ident)]
-        room = core.pool.has_room(engine) and not core.busy
+    pool, queue = state.pool, state.queue
+    queued = [task for task in state.tasks.values() if task.group is not None]
+    for task in state.tasks.values():
+        _check_task(state, prospects, task)
+    for engine in pool.engines.values():
+        for msg_id, attempt in engine.attempts.items():
+            assert (attempt.msg_id, attempt.engine) == (msg_id, engine), f"{attempt} is misplaced"
+        idle = [task for task in queued if queue.group_of(task).admits(engine)]
+        room = pool.has_room(engine) and not state.busy
         assert not (idle and room), f"{engine} has room for {idle[0]}"
-    if type(core.pool) is EnginePool:  # a subclass may count loads as it likes
-        for engine in core.pool.engines.values():
-            assert engine.load == len(engine.assigned), f"{engine} holds {len(engine.assigned)}"
-            assert not core.pool.hwm or engine.load <= core.pool.hwm, f"{engine} is over the hwm"
-    sizes = Counter(task.group for task in _queued(core))
-    for group in core.queue.groups():
+        assert queue.first(engine) is min(idle, default=None), f"{engine}: its next task"
+    if type(pool) is EnginePool:  # a subclass may count loads as it likes
+        for engine in pool.engines.values():
+            assert engine.load == len(engine.attempts), f"{engine} holds {len(engine.attempts)}"
+            assert not pool.hwm or engine.load <= pool.hwm, f"{engine} is over the hwm"
+    sizes = Counter(task.group for task in queued)
+    for group in queue.groups():
         assert group.size == sizes[group], f"a group of {group.size} has {sizes[group]} tasks"
         assert group.first() is min(group, default=None), f"{group.first()} is not the earliest"
 
 
-def _queued(core: SchedulerCore) -> list[Task]:
-    return [task for task in core.tasks.values() if task.group is not None]
-
-
-def _may_run(core: SchedulerCore, task: Task, ident: bytes) -> bool:
-    assert task.group is not None
-    return task.group.admits(ident)
-
-
-def _check_task(core: SchedulerCore, task: Task) -> None:
-    assert task.msg_id not in core.history, f"{task} is finished and is not"
-    assert (task.engine is not None) == (task.state is ASSIGNED), f"{task}: its engine"
-    queued = task.group is not None or task in core.lifecycle.unplaced
+def _check_task(state: State, prospects: Prospects, task: Task) -> None:
+    pool = state.pool
+    assert task.msg_id not in state.history, f"{task} is finished and is not"
+    attempt = task.attempt
+    assert (attempt is not None) == (task.state is ASSIGNED), f"{task}: its attempt"
+    if attempt is not None:
+        held = attempt.engine.attempts.get(task.msg_id)
+        assert held is attempt, f"{attempt} does not hold its engine"
+        assert attempt.engine not in task.refused_by, f"{task} is where it was refused"
+    queued = task.group is not None or task in state.backlog.unplaced
     assert queued == (task.state is READY), f"{task}: its group"
-    if core.busy:
+    timed = bool(task.timeout) and task.state is not ASSIGNED
+    assert (task.timer is not None) == timed, f"{task}: its timeout"
+    if state.busy:
         return
     after = task.after.status(task.after_accepted, task.after_refused)
     if task.state is WAITING:
-        follow = core.prospects.follow(task)
+        follow = prospects.follow(task)
         assert PENDING in (after, follow), f"{task} waits for nothing"
         assert UNREACHABLE not in (after, follow), f"{task} waits in vain"
-        assert not core.prospects.hopeless(task), f"{task} waits for engines that are gone"
+        assert not prospects.is_hopeless(task), f"{task} waits for engines that are gone"
     if task.state is READY:
         assert after is MET, f"{task} is ready too early"
-        assert task.group is not None
-        stuck = core.pool.engines and not core.queue.has_engine(task.group)
-        assert not (stuck and core.prospects.hopeless(task)), f"{task} waits for engines gone"
-        if stuck and core.prospects.follow(task) is not PENDING:
-            assert task.parking or core.placement.waits_for_ever, f"{task} waits in silence"
-            possible = core.pool.has_any(core.prospects.places(task), task.refused_by)
+        stuck = pool.engines and not state.queue.has_engine(state.queue.group_of(task))
+        assert not (stuck and prospects.is_hopeless(task)), f"{task} waits for engines gone"
+        if stuck and prospects.follow(task) is not PENDING:
+            forever = state.settings.stranded_timeout is None
+            assert task.parking or forever, f"{task} waits in silence"
+            possible = pool.has_any(prospects.places(task), task.refused_by)
             retried = task.parking is not None and task.parking.kind is Kind.RETRY
             assert retried or not possible, f"{task} may be tried again and is given up"
-    timed = bool(task.timeout) and task.state is not ASSIGNED
-    assert (task.timer is not None) == timed, f"{task}: its timeout"

@@ -7,37 +7,42 @@ A task is in one state at a time, and the state says which collection holds it:
 ======================  =======================================================
 ``WAITING``             `DependencyGraph`: a dependency is pending
 ``READY``               `ReadyQueue`: dependencies met, no engine yet; and until
-                        one has been looked for, ``Lifecycle.unplaced``
-``ASSIGNED``            ``Engine.assigned``: sent; nobody learns when it starts
+                        one has been looked for, ``Backlog.unplaced``
+``ASSIGNED``            ``Engine.attempts``, by its attempt: sent; nobody learns
+                        when it starts
 ``SUCCEEDED, FAILED``   `History`, and no longer a task
 ======================  =======================================================
 
-`SchedulerCore.tasks` finds every unfinished task by its msg_id.  A task comes to rest
-once: the move to ``SUCCEEDED`` or ``FAILED`` is the only place where a reply is made for
-it, so that it is answered at most once; and each of the other states is left by an event
-that must come (a task finishes, an engine has room, a reply, a deadline, a death), so
-that it is answered at least once.
+``State.tasks`` finds every unfinished task by its msg_id.  A task comes to rest once: the move
+to ``SUCCEEDED`` or ``FAILED`` is the only place where a reply is made for it, so that it is
+answered at most once.  Each of the other states is left by an event that must come (a task
+finishes, an engine has room, a reply, a deadline, a death), so that it is answered at least
+once.
 
 From ``ASSIGNED`` a task returns to ``READY`` after a failed attempt with retries left, an
 unmet functional dependency, the death of its engine, or a send that found no engine.
+
+A task and its attempt are two things.  An `Attempt` holds a slot of its engine until the engine
+is known to be done with it, even if the task is answered before.
 """
 
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .deadlines import Entry
 from .dependency import Dependency
-
-if TYPE_CHECKING:
-    from .deadlines import Entry
-    from .engines.pool import Engine
-    from .ready.queue import Group
+from .engines.engine import NO_ENGINES, Attempt, Engine
+from .ready.order import Rank
 
 NOWHERE: frozenset[bytes] = frozenset()
+"""The identities of no engines."""
 
 
 class TaskState(enum.IntEnum):
+    """Where a task is on its way."""
+
     WAITING = 0
     READY = 1
     ASSIGNED = 2
@@ -72,37 +77,41 @@ class Task:
     Attributes
     ----------
     msg_id : str
-    seq : int
-        Its place in the order of submission.
+        What names it.
+    rank : int
+        Its place among the tasks: see `ready.order`.
     message : object
         What the shell needs to send it and to answer it; the core never looks into it.
     targets : frozenset of bytes, or None
         The identities of the engines that it may run on; None for any.
     after, follow : Dependency
+        What it waits for.
     after_accepted, after_refused, follow_accepted, follow_refused : int
         How many ids of the dependency finished with an outcome that counts, or does not.
     follow_engines : frozenset of bytes
         Where the accepted ids of `follow` ran.
     timeout : float or None
         Seconds that it may spend in the queue each time it is queued.
-    retries : int
-        Failed attempts that may still be followed by another.
-    failed_on : frozenset of bytes
+    retries_left : int
+        How many more failed attempts may be followed by another.
+    state : TaskState
+        Which collection holds it.
+    failed_on : frozenset of Engine
         Engines that failed it since all that may run it were last tried.
-    refused_by : frozenset of bytes
+    refused_by : frozenset of Engine
         Engines on which its functional dependency is unmet.
     had_by : frozenset of bytes
-        Engines that it was assigned to in earlier attempts.
-    attempts : int
+        The identities of engines that had it in earlier attempts.
+    attempts_made : int
         How often it was assigned.
-    engine : Engine or None
-        The engine that it is assigned to.
+    attempt : Attempt or None
+        The attempt whose reply counts.
     group : Group or None
-        The group of the ready queue that holds it.
+        The group of the `ReadyQueue` that holds it, which alone knows what that is.
     expires : float or None
         When its `timeout` ends.
     watched : tuple of bytes
-        While it waits: engines whose death may decide its fate.
+        While it waits: the identities of engines whose coming or death may decide its fate.
     timer, parking : Entry or None
         The deadlines of its timeout, and of its wait for an engine that may take it.
     """
@@ -111,8 +120,8 @@ class Task:
         "after",
         "after_accepted",
         "after_refused",
-        "attempts",
-        "engine",
+        "attempt",
+        "attempts_made",
         "expires",
         "failed_on",
         "follow",
@@ -124,9 +133,9 @@ class Task:
         "message",
         "msg_id",
         "parking",
+        "rank",
         "refused_by",
-        "retries",
-        "seq",
+        "retries_left",
         "state",
         "targets",
         "timeout",
@@ -137,42 +146,44 @@ class Task:
     def __init__(
         self,
         msg_id: str,
-        seq: int,
+        rank: Rank,
         message: Any,
         targets: frozenset[bytes] | None,
         after: Dependency,
         follow: Dependency,
         timeout: float | None,
-        retries: int,
+        retries_left: int,
     ) -> None:
         self.msg_id = msg_id
-        self.seq = seq
+        self.rank = rank
         self.message = message
         self.targets = targets
         self.after = after
         self.follow = follow
         self.timeout = timeout
-        self.retries = retries
+        self.retries_left = retries_left
         self.state = WAITING
         self.after_accepted = self.after_refused = 0
         self.follow_accepted = self.follow_refused = 0
-        self.follow_engines = self.failed_on = self.refused_by = self.had_by = NOWHERE
-        self.attempts = 0
-        self.engine: Engine | None = None
-        self.group: Group | None = None
+        self.follow_engines = self.had_by = NOWHERE
+        self.failed_on: frozenset[Engine] = NO_ENGINES
+        self.refused_by: frozenset[Engine] = NO_ENGINES
+        self.attempts_made = 0
+        self.attempt: Attempt | None = None
+        self.group: object | None = None
         self.expires: float | None = None
         self.watched: tuple[bytes, ...] = ()
         self.timer: Entry | None = None
         self.parking: Entry | None = None
 
     def __lt__(self, other: Task) -> bool:
-        return self.seq < other.seq
+        return self.rank < other.rank
 
     def __repr__(self) -> str:
         return f"<Task {self.msg_id} {self.state.name}>"
 
     @property
-    def excluded(self) -> frozenset[bytes]:
+    def excluded(self) -> frozenset[Engine]:
         """Engines that may not take it now."""
         if not self.failed_on:
             return self.refused_by

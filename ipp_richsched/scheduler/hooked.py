@@ -11,8 +11,9 @@ import logging
 from collections.abc import Callable
 from random import Random
 
+from ..core.engines.engine import Engine
 from ..core.engines.indexes import FunctionIndex
-from ..core.engines.pool import Engine, EnginePool
+from ..core.engines.pool import EnginePool
 from ..core.engines.schemes import Scheme
 
 

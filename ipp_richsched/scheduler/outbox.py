@@ -12,39 +12,45 @@ from typing import Any
 
 import zmq
 
-from ..core.actions import Action, AssignTask, FailTask, Reason, RefuseTask, RelayReply, Warn
+from ..core.actions import Action, AssignTask, FailTask, RefuseTask, RelayReply, Warn
 from ..core.events import EngineUnreachable, SendingFailed
+from ..core.reasons import Failure
 from ..wire.checks import printable
 from ..wire.messages import Frames, Wire
-from ..wire.transport import send
+from ..wire.texts import ERRORS, notice_text, reason_text
+from ..wire.transport import Channel
+
+NotSent = EngineUnreachable | SendingFailed
+"""What becomes of an assignment that is not carried out."""
 
 
 class Outbox:
-    """The sockets as far as they are written to.
+    """The channels as far as they are written to.
 
     Parameters
     ----------
     wire : Wire
-    clients, engines, hub : zmq.Socket
-        The sockets of each; that of the engines reports who it cannot reach.
+        What makes messages.
+    clients, engines, hub : Channel
+        Where they go; that of the engines reports who it cannot reach.
     ident : bytes
         What the scheduler calls itself to the hub.
+    log : logging.Logger
+        Where warnings and errors go.
     stands : callable
         Whether an assignment is not void when its time has come: see `SchedulerCore.stands`.
-    log : logging.Logger
     """
 
     def __init__(
         self,
         wire: Wire,
-        clients: Any,
-        engines: Any,
-        hub: Any,
+        clients: Channel,
+        engines: Channel,
+        hub: Channel,
         ident: bytes,
         log: logging.Logger,
         stands: Callable[[AssignTask], bool],
     ) -> None:
-        engines.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._wire = wire
         self._clients = clients
         self._engines = engines
@@ -70,35 +76,37 @@ class Outbox:
         except Exception:
             self._log.exception("task::internal error; please report it")
 
-    def tell_hub(self, topic: bytes, frames: Frames) -> None:
-        """Let the hub's monitor see a message."""
-        self._to_hub.append([topic, *frames])
+    def tell_hub(self, topic: bytes, message: Frames) -> None:
+        """Have the hub hear of a message under a topic, in its turn."""
+        self._to_hub.append([topic, *message])
 
     def refuse(self, message: Frames, text: str) -> None:
-        """Answer a client whose message never was a task."""
-        self._fail_task(FailTask("", Reason.INVALID_METADATA, text, message))
+        """Answer a client's message that is no task, of which the hub does not hear."""
+        frames = self._wire.error_reply(message, ERRORS[Failure.INVALID_METADATA].__name__, text)
+        self._log_refusal(message, text)
+        self._to_clients.append(frames)
 
-    def flush(self) -> list[EngineUnreachable | SendingFailed]:
-        """Send what was put; what this leads to: the tasks that could not be sent.
+    def flush(self) -> list[NotSent]:
+        """Send what was put; what this leads to: the assignments that were not carried out.
 
         Engines first, since they may be idle.  The hub hears of everything in the order in
         which it was decided, and before a client can ask it about its answer.
         """
         items, self._to_hub = self._to_hub, []
         to_clients, self._to_clients = self._to_clients, []
-        items = [item for item in items if not isinstance(item, AssignTask) or self._stands(item)]
         # nothing is made between two sends: ZeroMQ's thread would fall asleep meanwhile
         for_hub = self._for_hub(items)
-        to_hub, failures = [], []
+        to_hub: list[Frames] = []
+        not_sent: list[NotSent] = []
         for item, message in zip(items, for_hub, strict=True):
             failure = self._send_task(item) if isinstance(item, AssignTask) else None
             if failure is not None:
-                failures.append(failure)
+                not_sent.append(failure)
             elif message:
                 to_hub.append(message)
         self._send_all(self._hub, to_hub)
         self._send_all(self._clients, to_clients)
-        return failures
+        return not_sent
 
     def _for_hub(self, items: list[Frames | AssignTask]) -> list[Frames]:
         """What the hub hears of each of these; nothing where there is an error of our own."""
@@ -116,19 +124,22 @@ class Outbox:
     def _assign_task(self, action: AssignTask) -> None:
         self._to_hub.append(action)
 
-    def _send_task(self, action: AssignTask) -> EngineUnreachable | SendingFailed | None:
+    def _send_task(self, action: AssignTask) -> NotSent | None:
         """Send a task to its engine; None if that succeeded."""
+        engine = action.engine
         try:
+            if not self._stands(action):
+                return SendingFailed(engine, action.msg_id, action.attempt)
             frames = action.message
-            if action.again:
-                frames = self._wire.again(frames, action.again)
-            send(self._engines, [action.engine, *frames])
+            if action.mark:
+                frames = self._wire.marked(frames, action.mark)
+            self._engines.send([engine, *frames])
         except zmq.ZMQError as error:
-            self._log.debug("task %r cannot be sent to %r: %s", action.msg_id, action.engine, error)
-            return EngineUnreachable(action.engine, action.msg_id)
+            self._log.debug("task %r cannot be sent to %r: %s", action.msg_id, engine, error)
+            return EngineUnreachable(engine, action.msg_id, action.attempt)
         except Exception:
             self._log.exception("task::internal error; please report it")
-            return SendingFailed(action.engine, action.msg_id)
+            return SendingFailed(engine, action.msg_id, action.attempt)
         return None
 
     def _relay_reply(self, action: RelayReply) -> None:
@@ -137,11 +148,12 @@ class Outbox:
         self._to_hub.append([b"outtask", *frames])
 
     def _fail_task(self, action: FailTask) -> None:
-        self._log.debug("task %r fails with %s", action.msg_id, action.reason.value)
-        frames = self._wire.error_reply(action)
-        if action.reason is Reason.INVALID_METADATA:
-            text = printable(action.text)
-            self._log.warning("task::refused a message of client %r: %s", action.message[0], text)
+        failure = action.reason.failure
+        error, text = ERRORS[failure].__name__, reason_text(action.msg_id, action.reason)
+        self._log.debug("task %r fails with %s", action.msg_id, error)
+        frames = self._wire.error_reply(action.message, error, text, action.engine)
+        if failure is Failure.INVALID_METADATA:
+            self._log_refusal(action.message, text)
         else:
             self.tell_hub(b"outtask", frames)
         self._to_clients.append(frames)
@@ -152,14 +164,18 @@ class Outbox:
             self.refuse(action.message, text)
         else:  # its client would take an error for the answer to the first
             text = f"task {action.msg_id} was submitted again; only the first one counts"
-            self._warn(Warn(text))
+            self._log.warning("task::%s", printable(text))
 
     def _warn(self, action: Warn) -> None:
-        self._log.warning("task::%s", printable(action.text))
+        self._log.warning("task::%s", printable(notice_text(action.notice)))
 
-    def _send_all(self, socket: Any, messages: list[Frames]) -> None:
+    def _log_refusal(self, message: Frames, text: str) -> None:
+        self._log.warning("task::refused a message of client %r: %s", message[0], printable(text))
+
+    def _send_all(self, channel: Channel, messages: list[Frames]) -> None:
+        """Send each message by itself: what happens to one is no matter of the others."""
         for frames in messages:
             try:
-                send(socket, frames)
-            except zmq.ZMQError:  # the others have still to be sent
+                channel.send(frames)
+            except Exception:
                 self._log.exception("task::a message cannot be sent")

@@ -18,7 +18,7 @@ from typing import Any
 from ipyparallel import util
 from jupyter_client.session import DELIM, Session, protocol_version
 
-from ..core.actions import AssignTask, FailTask
+from ..core.actions import AssignTask
 from ..core.events import (
     EngineRegistered,
     EngineUnregistered,
@@ -46,6 +46,9 @@ from .transport import PARTS, Part
 Frames = Sequence[Part]
 HEADER, PARENT, METADATA, CONTENT = range(4)  # among those that are signed
 _ESCAPE = ord("\\")
+
+MARK = b"ipp_richsched attempt "
+"""Begins the identity that says which attempt of a task a message is about."""
 
 REMEMBERED = 10_000
 """How many headers of tasks are remembered, which saves to read them a second time."""
@@ -162,6 +165,9 @@ class Wire:
     def read_reply(self, frames: Frames) -> TaskReplied:
         """Read what an engine sent; raises MessageError if it answers no task."""
         parts = self._open_from_peer(frames)
+        mark = 0
+        if frames[2] != DELIM and frames[1] != DELIM:
+            mark, frames = _without_mark(frames)
         # an engine sends the header of a task back as it was, byte for byte
         msg_id = self._sent.pop(parts[PARENT], None)
         if msg_id is None:
@@ -183,7 +189,7 @@ class Wire:
         engine = frames[0]
         assert isinstance(engine, bytes)  # an identity is never as long as a frame that is not
         # the list is the caller's, who may use it again
-        return TaskReplied(engine, msg_id, status, met, tuple(frames), problem)
+        return TaskReplied(engine, msg_id, status, met, tuple(frames), problem, mark)
 
     def read_notification(self, frames: Frames) -> EngineRegistered | EngineUnregistered | None:
         """Read what the hub published; None where it is of no concern."""
@@ -251,39 +257,62 @@ class Wire:
 
     # -- to the wire -------------------------------------------------------------------
 
-    def error_reply(self, action: FailTask) -> list[bytes]:
-        """Make the reply to a client whose task the scheduler fails."""
-        header = self._open(action.message)[HEADER]
-        client = action.message[: action.message.index(DELIM)]
+    def error_reply(
+        self, message: Frames, error: str, text: str, engine: bytes | None = None
+    ) -> list[bytes]:
+        """Make the reply to a client whose task the scheduler fails.
+
+        Parameters
+        ----------
+        message : sequence of Part
+            The task.
+        error : str
+            The name of the exception that the client gets.
+        text : str
+            What it says.
+        engine : bytes or None
+            The engine that is to blame, if one is.
+        """
+        header = self._open(message)[HEADER]
+        client: list[bytes] = list(message[: message.index(DELIM)])  # type: ignore[arg-type]
         metadata = {}
-        if action.engine is not None:
-            engine = action.engine.decode("utf8", "replace")
-            metadata = {"status": "error", "engine": engine, "date": util.utcnow()}
-            client = [client[0], action.engine, *client[1:]]
-        text = printable(action.text)
+        if engine is not None:
+            name = engine.decode("utf8", "replace")
+            metadata = {"status": "error", "engine": name, "date": util.utcnow()}
+            client = [client[0], engine, *client[1:]]
+        text = printable(text)
         content: dict[str, Any] = {
             "status": "error",
-            "ename": action.reason.value,
+            "ename": error,
             "evalue": text,
-            "traceback": [f"{action.reason.value}: {text}"],
+            "traceback": [f"{error}: {text}"],
             "engine_info": {},
         }
-        message = self._session.msg("apply_reply", content, metadata=metadata)
-        packed = {name: self._pack(message[name]) for name in ("header", "metadata", "content")}
+        reply = self._session.msg("apply_reply", content, metadata=metadata)
+        packed = {name: self._pack(reply[name]) for name in ("header", "metadata", "content")}
         # the client's header as it came: it may hold what cannot be packed again
         signed = [packed["header"], header, packed["metadata"], packed["content"]]
         return [*client, DELIM, self._signer.sign(signed), *signed]
 
-    def again(self, frames: Frames, attempt: int) -> Frames:
-        """Make a task's message one that an engine has not seen.
+    def marked(self, frames: Frames, mark: int) -> Frames:
+        """Make a task's message one that an engine has not seen, and whose reply is known.
 
-        The number of the attempt stands in the place of its parent header: a request has no
-        parent, and any other part might not be packed again as it was.
+        The number of the attempt stands in the place of its parent header, since an engine drops
+        a signature that it has seen: a request has no parent, and any other part might not be
+        packed again as it was.  And it stands in an identity of its own, since an engine sends
+        those back with its reply.
         """
         header, _, metadata, content = self._open(frames)
-        signed = [header, self._pack({"attempt": attempt}), metadata, content]
-        start = frames.index(DELIM) + 1
-        return [*frames[:start], self._signer.sign(signed), *signed, *frames[start + PARTS :]]
+        signed = [header, self._pack({"attempt": mark}), metadata, content]
+        start = frames.index(DELIM)
+        identities = [*frames[:start], MARK + str(mark).encode()]
+        return [
+            *identities,
+            DELIM,
+            self._signer.sign(signed),
+            *signed,
+            *frames[start + 1 + PARTS :],
+        ]
 
     def task_destination(self, action: AssignTask, ident: bytes) -> list[bytes]:
         """Make the message that tells the hub where a task went."""
@@ -294,3 +323,14 @@ class Wire:
             self._sent[header] = action.msg_id
         parts = self._destination.pack(action.msg_id, action.engine)
         return [b"tracktask", ident, DELIM, self._signer.sign(parts), *parts]
+
+
+def _without_mark(frames: Frames) -> tuple[int, Frames]:
+    """The mark of a reply, 0 if it has none, and the reply without it."""
+    place = frames.index(DELIM) - 1
+    identity = frames[place]
+    if not (isinstance(identity, bytes) and identity.startswith(MARK)):
+        return 0, frames
+    number = identity[len(MARK) :]
+    mark = int(number) if number.isdigit() and len(number) < 20 else -1
+    return mark, [*frames[:place], *frames[place + 1 :]]

@@ -29,47 +29,78 @@ _send = _Backend.send
 _NOBLOCK = int(zmq.NOBLOCK)
 _SNDMORE = int(zmq.SNDMORE)
 _POLLIN = int(zmq.POLLIN)
+_PARTS = {bytes, zmq.Frame}
 
 
-def receive(socket: zmq.Socket) -> list[Part]:
-    """Take the next message from a ROUTER socket, without waiting for it.
+class Channel:
+    """A ZeroMQ socket, as far as whole messages go through it.
 
-    Only a frame tells whether it is the last of its message, and costs three times as much as
-    bytes.  So all parts but the first are received as frames: what a peer leaves out must not
-    be taken from the message after it.
-
-    Returns
-    -------
-    list of Part
-        Bytes, but for large buffers.
-
-    Raises
-    ------
-    zmq.Again
-        If there is none.
+    Parameters
+    ----------
+    socket : zmq.Socket
+        The socket.
+    from_many : bool
+        Whether it is a ROUTER, which puts the identity of the sender before each message.
     """
-    parts: list[Part] = [_receive(socket, _NOBLOCK)]  # the sender's identity, never the last
-    more = True
-    while more and parts[-1] != DELIM:
-        frame = _receive(socket, _NOBLOCK, False)
-        parts.append(frame.bytes)
-        more = frame.more
-    buffers = len(parts) + PARTS
-    while more:
-        frame = _receive(socket, _NOBLOCK, False)
-        parts.append(frame.bytes if len(parts) < buffers or len(frame) < LARGE else frame)
-        more = frame.more
-    return parts
+
+    def __init__(self, socket: zmq.Socket, from_many: bool = True) -> None:
+        self.socket = socket
+        self._from_many = from_many
+
+    def receive(self) -> list[Part]:
+        """Take the next message, without waiting for it.
+
+        Only a frame tells whether it is the last of its message, and costs three times as much
+        as bytes.  So all parts but the first are received as frames: what a peer leaves out must
+        not be taken from the message after it.
+
+        Returns
+        -------
+        list of Part
+            Bytes, but for large buffers.
+
+        Raises
+        ------
+        zmq.Again
+            If there is none.
+        """
+        socket = self.socket
+        if not self._from_many:  # few messages come here
+            return [*socket.recv_multipart(zmq.NOBLOCK)]
+        parts: list[Part] = [_receive(socket, _NOBLOCK)]  # the identity, which is never the last
+        more = True
+        while more and parts[-1] != DELIM:
+            frame = _receive(socket, _NOBLOCK, False)
+            parts.append(frame.bytes)
+            more = frame.more
+        buffers = len(parts) + PARTS
+        while more:
+            frame = _receive(socket, _NOBLOCK, False)
+            parts.append(frame.bytes if len(parts) < buffers or len(frame) < LARGE else frame)
+            more = frame.more
+        return parts
+
+    def send(self, parts: Sequence[Part]) -> None:
+        """Send a message, whole or not at all.
+
+        Raises
+        ------
+        zmq.ZMQError
+            If it cannot be routed: a ROUTER that has to tell does so at the first part.
+        TypeError
+            If a part is neither bytes nor a frame.
+        """
+        if not _PARTS.issuperset(map(type, parts)):
+            # ZeroMQ would find out when the parts before it are on their way
+            wrong = next(part for part in parts if type(part) not in _PARTS)
+            raise TypeError(f"a part of a message is {wrong!r:.100}, neither bytes nor a frame")
+        socket, last = self.socket, len(parts) - 1
+        for part in parts[:last]:
+            _send(socket, part, _SNDMORE)
+        _send(socket, parts[last], 0)
 
 
-def send(socket: zmq.Socket, parts: Sequence[Part]) -> None:
-    """Send a message; what a ROUTER socket cannot route raises `zmq.ZMQError` at once."""
-    last = len(parts) - 1
-    for part in parts[:last]:
-        _send(socket, part, _SNDMORE)
-    _send(socket, parts[last], 0)
-
-
-def readable(sockets: Sequence[zmq.Socket]) -> list[zmq.Socket]:
-    """Those of the sockets from which a message can be received."""
-    return [socket for socket, _ in zmq.zmq_poll([(socket, _POLLIN) for socket in sockets], 0)]
+def readable(channels: Sequence[Channel]) -> list[Channel]:
+    """Those of the channels from which a message can be received."""
+    ready = dict(zmq.zmq_poll([(channel.socket, _POLLIN) for channel in channels], 0))
+    return [channel for channel in channels if channel.socket in ready]

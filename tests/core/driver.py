@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from random import Random
 from typing import Any
 
 from ipp_richsched.core.actions import (
     Action,
     AssignTask,
     FailTask,
-    Reason,
     RefuseTask,
     RelayReply,
     Warn,
 )
 from ipp_richsched.core.dependency import NOTHING, Dependency
-from ipp_richsched.core.engines.pool import EnginePool
-from ipp_richsched.core.engines.schemes import find_scheme
 from ipp_richsched.core.events import (
     EngineRegistered,
     EngineUnreachable,
@@ -29,17 +25,18 @@ from ipp_richsched.core.events import (
     TimePassed,
 )
 from ipp_richsched.core.machine import SchedulerCore
+from ipp_richsched.core.reasons import Failure
+from ipp_richsched.core.settings import Settings
+from ipp_richsched.wire.texts import notice_text, reason_text
 
 
 class Driver:
     """A core, its clock, and the engines ``engines`` registered in this order."""
 
-    def __init__(
-        self, *engines: str, scheme: str = "leastload", hwm: int = 1, seed: int = 0, **settings: Any
-    ) -> None:
-        pool = EnginePool(find_scheme(scheme), hwm, Random(seed))
-        self.core = SchedulerCore(pool, **settings)
+    def __init__(self, *engines: str, **settings: Any) -> None:
+        self.core = SchedulerCore(Settings(**settings))
         self.now = 100.0
+        self.sent: dict[tuple[str, str], AssignTask] = {}  # the last of each task to each engine
         for engine in engines:
             self.register(engine)
 
@@ -49,6 +46,9 @@ class Driver:
         while self.core.busy:
             actions += self.core.handle(TimePassed(), now=self.now)
             self.core.validate()
+        for action in actions:
+            if isinstance(action, AssignTask):
+                self.sent[action.engine.decode(), action.msg_id] = action
         return actions
 
     def register(self, engine: str) -> list[Action]:
@@ -58,7 +58,10 @@ class Driver:
         return self.handle(EngineUnregistered(engine.encode()))
 
     def unreachable(self, engine: str, msg_id: str) -> list[Action]:
-        return self.handle(EngineUnreachable(engine.encode(), msg_id))
+        """The last that was sent to an engine did not reach it."""
+        sent = self.sent.get((engine, msg_id))
+        attempt = sent.attempt if sent is not None else 0
+        return self.handle(EngineUnreachable(engine.encode(), msg_id, attempt))
 
     def submit(
         self,
@@ -86,11 +89,20 @@ class Driver:
         return self.handle(TaskRejected(msg_id, text, f"message {msg_id}"))
 
     def reply(
-        self, engine: str, msg_id: str, status: str | None = "ok", *, met: bool = True
+        self,
+        engine: str,
+        msg_id: str,
+        status: str | None = "ok",
+        *,
+        met: bool = True,
+        mark: int | None = None,
     ) -> list[Action]:
-        return self.handle(
-            TaskReplied(engine.encode(), msg_id, status, met, f"reply {msg_id} {engine}")
-        )
+        """An engine answers the last that it got of a task, or what `mark` says."""
+        if mark is None:
+            sent = self.sent.get((engine, msg_id))
+            mark = sent.mark if sent is not None else 0
+        message = f"reply {msg_id} {engine}"
+        return self.handle(TaskReplied(engine.encode(), msg_id, status, met, message, None, mark))
 
     def refuse(self, engine: str, msg_id: str) -> list[Action]:
         return self.reply(engine, msg_id, "error", met=False)
@@ -106,8 +118,10 @@ class Driver:
         return actions
 
 
-def assign(msg_id: str, engine: str, again: int = 0) -> AssignTask:
-    return AssignTask(msg_id, engine.encode(), f"message {msg_id}", again)
+def assign(msg_id: str, engine: str, mark: int = 0) -> AssignTask:
+    """An assignment of any attempt; `mark` is its number where the engine had the task before."""
+    attempt: Any = mark or _AnyOf()
+    return AssignTask(msg_id, engine.encode(), f"message {msg_id}", attempt, mark)
 
 
 def relay(msg_id: str, engine: str) -> RelayReply:
@@ -115,11 +129,14 @@ def relay(msg_id: str, engine: str) -> RelayReply:
 
 
 def fail(
-    msg_id: str, reason: Reason = Reason.IMPOSSIBLE_DEPENDENCY, *, engine: str | None = None
+    msg_id: str,
+    failure: Failure = Failure.IMPOSSIBLE_DEPENDENCY,
+    *,
+    engine: str | None = None,
 ) -> FailTask:
-    """A failure with any text: a text is compared by `texts`."""
+    """A failure of that kind; its reason is compared by `text`."""
     blamed = engine.encode() if engine is not None else None
-    return FailTask(msg_id, reason, _AnyText(), f"message {msg_id}", blamed)
+    return FailTask(msg_id, _AnyOf(failure), f"message {msg_id}", blamed)  # type: ignore[arg-type]
 
 
 def refuse(msg_id: str, *, under_way: bool) -> RefuseTask:
@@ -128,21 +145,31 @@ def refuse(msg_id: str, *, under_way: bool) -> RefuseTask:
 
 
 def warn() -> Warn:
-    return Warn(_AnyText())
+    """Any warning; what it says is compared by `text`."""
+    return Warn(_AnyOf())  # type: ignore[arg-type]
 
 
 def text(actions: list[Action]) -> str:
-    """The text of the one action that has one."""
-    (found,) = [action.text for action in actions if isinstance(action, (FailTask, Warn))]
+    """What the one action says that says something."""
+    said = [
+        reason_text(action.msg_id, action.reason)
+        if isinstance(action, FailTask)
+        else notice_text(action.notice)
+        for action in actions
+        if isinstance(action, (FailTask, Warn))
+    ]
+    (found,) = said
     return found
 
 
-class _AnyText(str):
-    __slots__ = ()
-    __hash__ = None  # type: ignore[assignment]
+class _AnyOf:
+    """Equal to any reason of a kind; without one, to anything."""
+
+    def __init__(self, failure: Failure | None = None) -> None:
+        self.failure = failure
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, str)
+        return self.failure is None or getattr(other, "failure", None) is self.failure
 
     def __repr__(self) -> str:
-        return "<any text>"
+        return f"<any {self.failure.name if self.failure else 'thing'}>"

@@ -10,10 +10,11 @@ from hypothesis import given
 
 from ipp_richsched.core.deadlines import Deadlines, Entry, Kind
 from ipp_richsched.core.dependency import NOTHING
-from ipp_richsched.core.engines.pool import Engine
+from ipp_richsched.core.engines.engine import NO_ENGINES, Engine
 from ipp_richsched.core.history import ROW, History, Outcome
-from ipp_richsched.core.ready.queue import Group, ReadyQueue
-from ipp_richsched.core.task import NOWHERE, Task
+from ipp_richsched.core.ready.groups import Group
+from ipp_richsched.core.ready.queue import ReadyQueue
+from ipp_richsched.core.task import Task
 
 
 def task(seq: int) -> Task:
@@ -50,7 +51,7 @@ def test_cancelled_deadlines_do_not_pile_up() -> None:
 
 @given(st.lists(st.integers(0, 30)), st.randoms(use_true_random=False))
 def test_a_group_gives_its_tasks_in_order(seqs: list[int], random: Random) -> None:
-    group = Group(None, NOWHERE)
+    group = Group(None, NO_ENGINES, 0)
     tasks = {seq: task(seq) for seq in seqs}
     present: set[int] = set()
     for seq in seqs:
@@ -61,13 +62,13 @@ def test_a_group_gives_its_tasks_in_order(seqs: list[int], random: Random) -> No
             group.add(tasks[seq])
             present.add(seq)
         first = group.first()
-        assert (first.seq if first else None) == min(present, default=None)
-        assert {task.seq for task in group} == present
+        assert (first.rank if first else None) == min(present, default=None)
+        assert {task.rank for task in group} == present
         assert group.size == len(present)
 
 
 def test_tasks_that_left_a_group_do_not_pile_up() -> None:
-    group = Group(None, NOWHERE)
+    group = Group(None, NO_ENGINES, 0)
     group.add(task(0))
     for seq in range(1, 10_000):
         leaving = task(seq)
@@ -81,13 +82,14 @@ def test_empty_groups_go() -> None:
     queue = ReadyQueue({b"a": engine})
     for number in range(10):
         queued = task(number)
-        queue.add(queued, frozenset([b"a", b"%d" % number]), frozenset([b"%d" % number]))
+        other = frozenset([Engine(b"%d" % number, 0)])
+        queue.add(queued, frozenset([b"a", b"%d" % number]), other)
         queue.remove(queued)
         excluded = task(100 + number)
-        queue.add(excluded, None, frozenset([b"%d" % number]))
+        queue.add(excluded, None, other)
         queue.remove(excluded)
     assert len(queue.groups()) == 1
-    assert not engine.groups
+    assert queue.first(engine) is None
 
 
 PREFIXES = st.sampled_from(["", "_", "session_1_", "session_2_", "session_1_0", "session_1"])

@@ -6,9 +6,10 @@ from random import Random
 
 import pytest
 
-from ipp_richsched.core.actions import FailTask, Reason, RelayReply
+from ipp_richsched.core.actions import FailTask, RelayReply
 from ipp_richsched.core.dependency import Dependency
-from ipp_richsched.core.engines.pool import Engine, EnginePool
+from ipp_richsched.core.engines.engine import Engine
+from ipp_richsched.core.engines.pool import EnginePool
 from ipp_richsched.core.engines.schemes import find_scheme
 from ipp_richsched.core.events import (
     EngineRegistered,
@@ -21,6 +22,7 @@ from ipp_richsched.core.events import (
     TimePassed,
 )
 from ipp_richsched.core.machine import SLICE, SchedulerCore
+from ipp_richsched.core.reasons import Failure
 from ipp_richsched.core.task import TaskState
 
 from .driver import Driver, assign, fail, refuse, relay, text, warn
@@ -164,10 +166,10 @@ def test_unknown_ids_and_itself_are_invalid(kind: str) -> None:
     core = Driver("a")
     core.submit("known")
     bad = core.submit("t", **{kind: ["known", "unknown"]})
-    assert bad == [fail("t", Reason.INVALID_DEPENDENCY)]
+    assert bad == [fail("t", Failure.INVALID_DEPENDENCY)]
     assert "unknown" in text(bad)
     bad = core.submit("self", **{kind: ["self"]})
-    assert bad == [fail("self", Reason.INVALID_DEPENDENCY)]
+    assert bad == [fail("self", Failure.INVALID_DEPENDENCY)]
     assert "the task itself" in text(bad)
     # no trace of it is left
     assert core.reply("a", "known") == [relay("known", "a")]
@@ -206,7 +208,7 @@ def test_follow_what_ran_nowhere_is_impossible() -> None:
     core = Driver()
     core.submit("1", timeout=1)
     core.submit("t", follow=Dependency(["1"], success=False, failure=True))
-    assert core.wait(1) == [fail("1", Reason.TASK_TIMEOUT), fail("t")]
+    assert core.wait(1) == [fail("1", Failure.TASK_TIMEOUT), fail("t")]
 
 
 def test_follow_off_its_targets_is_impossible() -> None:
@@ -227,7 +229,7 @@ def test_a_failed_task_is_retried_elsewhere_first() -> None:
     assert core.reply("b", "t", "error") == [assign("t", "a")]
     # all have failed it: after a pause, any may try again
     assert core.reply("a", "t", "error") == []
-    assert core.wait(1) == [assign("t", "b", again=3)]
+    assert core.wait(1) == [assign("t", "b", mark=3)]
     assert core.reply("b", "t", "error") == [relay("t", "b")]
 
 
@@ -244,7 +246,7 @@ def test_a_timeout_ends_the_pause_if_it_is_shorter() -> None:
     core.submit("t", retries=5, timeout=0.1)
     core.reply("a", "t", "error")
     actions = core.wait(1)
-    assert actions == [fail("t", Reason.TASK_TIMEOUT)]
+    assert actions == [fail("t", Failure.TASK_TIMEOUT)]
     assert "had not failed it" in text(actions)
 
 
@@ -259,7 +261,7 @@ def test_a_reply_without_status_is_a_failure() -> None:
     core.submit("t", retries=1)
     assert core.reply("b", "t", None) == [assign("t", "a")]
     actions = core.reply("a", "t", None)
-    assert actions == [fail("t", Reason.ENGINE_ERROR, engine="a")]
+    assert actions == [fail("t", Failure.ENGINE_ERROR, engine="a")]
     assert "no status" in text(actions)
 
 
@@ -292,7 +294,7 @@ def test_the_wait_of_a_stranded_task_starts_anew_after_an_engine_came_and_died()
     core.wait(6)
     assert core.register("b") == [assign("first", "b")]
     assert core.unregister("b") == [warn()]
-    assert core.wait(9) == [fail("first", Reason.ENGINE_ERROR, engine="b")]
+    assert core.wait(9) == [fail("first", Failure.ENGINE_ERROR, engine="b")]
     assert core.wait(1) == [fail("t")]
 
 
@@ -340,7 +342,7 @@ def test_after_the_grace_a_task_has_failed_and_replies_are_discarded() -> None:
     core.submit("2", after=["1"])
     core.unregister("a")
     actions = core.wait(5)
-    assert actions == [fail("1", Reason.ENGINE_ERROR, engine="a"), fail("2")]
+    assert actions == [fail("1", Failure.ENGINE_ERROR, engine="a"), fail("2")]
     assert "Engine 'a' died" in text(actions[:1])
     assert core.reply("a", "1") == [warn()]
 
@@ -416,7 +418,7 @@ def test_an_unreachable_engine_does_not_stop_a_timeout() -> None:
         core.unreachable("a", "t")
         core.wait(0.25)
     assert core.unreachable("a", "t") == []
-    assert core.wait(0.3)[0] == fail("t", Reason.TASK_TIMEOUT)
+    assert core.wait(0.3)[0] == fail("t", Failure.TASK_TIMEOUT)
 
 
 def test_an_engine_that_comes_back_starts_anew() -> None:
@@ -427,7 +429,7 @@ def test_an_engine_that_comes_back_starts_anew() -> None:
     assert core.submit("u") == [assign("u", "a")]
     assert core.reply("a", "u") == [relay("u", "a")]
     # it may have had the message before: what it gets now differs
-    assert core.wait(6) == [assign("t", "a", again=2)]
+    assert core.wait(6) == [assign("t", "a", mark=2)]
     assert core.reply("a", "t") == [relay("t", "a")]
 
 
@@ -440,13 +442,13 @@ def test_a_timeout_counts_the_time_in_the_queue() -> None:
     assert core.wait(100) == []
     core.submit("waits", timeout=1, after=["runs"])
     actions = core.wait(1)
-    assert actions == [fail("waits", Reason.TASK_TIMEOUT)]
+    assert actions == [fail("waits", Failure.TASK_TIMEOUT)]
     assert "after runs" in text(actions)
     core.submit("queued", timeout=1, targets=["a"])
-    assert core.wait(1) == [fail("queued", Reason.TASK_TIMEOUT)]
+    assert core.wait(1) == [fail("queued", Failure.TASK_TIMEOUT)]
     # anew each time it is queued
     core.reply("a", "runs", "error")
-    assert core.wait(0.25) == [assign("runs", "a", again=2)]
+    assert core.wait(0.25) == [assign("runs", "a", mark=2)]
 
 
 # -- bad input -------------------------------------------------------------------------
@@ -463,7 +465,7 @@ def test_a_task_is_accepted_once() -> None:
 def test_a_rejected_task_has_failed() -> None:
     core = Driver("a")
     actions = core.reject("t", "'retries' is 'many'")
-    assert actions == [fail("t", Reason.INVALID_METADATA)]
+    assert actions == [fail("t", Failure.INVALID_METADATA)]
     assert "'retries' is 'many'" in text(actions)
     assert core.submit("u", after=["t"]) == [fail("u")]
 
@@ -504,11 +506,11 @@ def test_what_one_event_entails_is_worked_off_in_slices() -> None:
     # what comes meanwhile is taken in, and waits for none of it
     assert core.handle(TaskSubmitted("new"), now=driver.now) == []
     bad = TaskSubmitted("bad", "message bad", after=Dependency(["?"]))
-    assert core.handle(bad, now=driver.now) == [fail("bad", Reason.INVALID_DEPENDENCY)]
+    assert core.handle(bad, now=driver.now) == [fail("bad", Failure.INVALID_DEPENDENCY)]
     actions += driver.wait(0)
     assert len(actions) == 1 + many + 1
     # the tasks of a dead engine fail in slices, too
-    held = len(core.pool.engines[b"b"].assigned)
+    held = len(core.pool.engines[b"b"].attempts)
     assert held > SLICE
     driver.unregister("b")
     driver.now += 1
@@ -540,7 +542,7 @@ def test_an_engine_that_dies_while_it_is_filled_gets_no_more() -> None:
     core.handle(EngineUnregistered(b"a"), now=driver.now)
     assert driver.wait(1) == []
     driver.register("b")
-    assert len(core.pool.engines[b"b"].assigned) == 2 * SLICE
+    assert len(core.pool.engines[b"b"].attempts) == 2 * SLICE
 
 
 @pytest.mark.parametrize("kind", ["after", "follow"])
@@ -567,7 +569,7 @@ def test_engines_take_a_backlog_in_turn_though_it_is_more_than_a_slice() -> None
     core.validate = lambda: None  # type: ignore[method-assign]  # O(tasks * engines) each
     driver.wait(0)
     # but for the first, which was alone with a slice
-    _, *others = [len(engine.assigned) for engine in core.pool.engines.values()]
+    _, *others = [len(engine.attempts) for engine in core.pool.engines.values()]
     assert max(others) - min(others) <= 1
 
 
@@ -598,7 +600,7 @@ def test_what_a_task_waited_for_when_its_time_was_up_though_all_is_there() -> No
         for action in core.handle(TimePassed(), now=driver.now)
         if isinstance(action, FailTask)
     ]
-    assert failure.text == "task late waited 1 s for its turn"
+    assert text([failure]) == "task late waited 1 s for its turn"
 
 
 def test_the_tasks_of_many_engines_that_died_fail_in_slices() -> None:
@@ -612,7 +614,7 @@ def test_the_tasks_of_many_engines_that_died_fail_in_slices() -> None:
     driver.unregister("b")
     driver.now += 1
     assert len(core.handle(TimePassed(), now=driver.now)) == SLICE
-    assert driver.wait(0) == [fail("last", Reason.ENGINE_ERROR, engine="b")]
+    assert driver.wait(0) == [fail("last", Failure.ENGINE_ERROR, engine="b")]
 
 
 def test_an_engine_takes_a_backlog_in_slices_and_in_order() -> None:
@@ -641,7 +643,7 @@ def test_a_send_that_failed_for_a_task_that_is_there_no_more_changes_nothing() -
 def test_names_for_people() -> None:
     core = Driver("a").core
     assert repr(core.pool.engines[b"a"]) == "<Engine b'a' load 0>"
-    assert (len(core.history), len(core.queue)) == (0, 0)
+    assert (len(core.state.history), len(core.state.queue)) == (0, 0)
 
 
 def test_tasks_that_are_saved_before_their_turn_to_fail_are_run() -> None:
@@ -701,7 +703,7 @@ def test_loads_that_a_subclass_counts_are_its_own_affair() -> None:
             engine.load += 1
 
     driver = Driver("a")
-    driver.core = SchedulerCore(Doubled(find_scheme("lru"), 3, Random(0)))
+    driver.core = SchedulerCore(pool=Doubled(find_scheme("lru"), 3, Random(0)))
     driver.register("a")
     assert driver.submit("1") == [assign("1", "a")]
     assert driver.submit("2") == [assign("2", "a")]
@@ -745,7 +747,7 @@ def test_a_reply_that_cannot_be_read_is_logged() -> None:
     core.submit("t")
     event = TaskReplied(b"a", "t", None, problem="its metadata is a list")
     actions = core.handle(event)
-    assert actions == [warn(), fail("t", Reason.ENGINE_ERROR, engine="a")]
+    assert actions == [warn(), fail("t", Failure.ENGINE_ERROR, engine="a")]
     for action in actions:
         assert "its metadata is a list" in text([action])
 
@@ -778,7 +780,7 @@ def test_more_deadlines_at_once_than_a_slice() -> None:
     assert len(core.handle(TimePassed(), now=driver.now)) == SLICE
     assert core.next_deadline() == driver.now
     assert len(driver.wait(0)) == 10
-    assert len(core.graph) == 0
+    assert len(core.state.graph) == 0
 
 
 def test_a_follower_under_way_learns_where_else_it_may_run() -> None:
@@ -825,8 +827,8 @@ def in_state(state: TaskState) -> Driver:
         TaskReplied(b"b", "t", None),
         TaskReplied(b"b", "t", "error", dependencies_met=False),
         TaskReplied(b"a", "t", "ok"),
-        EngineUnreachable(b"b", "t"),
-        EngineUnreachable(b"a", "t"),
+        EngineUnreachable(b"b", "t", 1),
+        EngineUnreachable(b"a", "t", 2),
     ],
     ids=str,
 )
@@ -854,4 +856,4 @@ def test_each_event_of_a_task_in_each_state(state: TaskState, event: Event) -> N
     else:
         assert core.handle(event) == []
         assert core.core.tasks["t"].state is TaskState.READY
-        assert core.wait(1) == [assign("t", "b", again=2)]
+        assert core.wait(1) == [assign("t", "b", mark=2)]

@@ -185,17 +185,17 @@ def test_an_engine_that_gains_room_by_what_a_hook_does_gets_a_task() -> None:
 
     scheme, log = find_scheme("leastload"), logging.getLogger()
     pool = HookedPool(scheme, 1, Random(0), lambda index: pool.assign_at(index), finish_job, log)
-    core = SchedulerCore(pool)
+    core = SchedulerCore(pool=pool)
     events = [EngineRegistered(b"a"), EngineRegistered(b"b"), *map(TaskSubmitted, "12345")]
     assigned: list[str] = []
     for now, event in enumerate(events):
         assigned += [action.msg_id for action in core.handle(event, now=now)]  # type: ignore[union-attr]
     assert assigned == ["1", "2"]
-    engines = [core.tasks[msg_id].engine.ident for msg_id in assigned]  # type: ignore[union-attr]
+    engines = [core.tasks[msg_id].attempt.engine.ident for msg_id in assigned]  # type: ignore[union-attr]
     core.handle(TaskReplied(engines[0], "1", "ok"), now=10)
     core.handle(TaskReplied(engines[1], "2", "ok"), now=11)
     core.validate()
-    assert list(pool.engines[engines[0]].assigned) == ["3"]
+    assert list(pool.engines[engines[0]].attempts) == ["3"]
 
 
 def test_stale_entries_of_an_index_do_not_pile_up() -> None:

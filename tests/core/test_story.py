@@ -8,10 +8,10 @@ from unittest import mock
 
 import pytest
 
-from ipp_richsched.core import machine
-from ipp_richsched.core.actions import Action, AssignTask, Reason
+from ipp_richsched.core import cascade
+from ipp_richsched.core.actions import Action, AssignTask
 from ipp_richsched.core.engines.pool import EnginePool
-from ipp_richsched.core.engines.schemes import BUILT_IN, find_scheme
+from ipp_richsched.core.engines.schemes import BUILT_IN
 from ipp_richsched.core.events import (
     EngineRegistered,
     EngineUnregistered,
@@ -20,13 +20,14 @@ from ipp_richsched.core.events import (
     TaskSubmitted,
     TimePassed,
 )
-from ipp_richsched.core.explain import Explain
 from ipp_richsched.core.graph import DependencyGraph
 from ipp_richsched.core.history import History
 from ipp_richsched.core.lifecycle import Lifecycle
 from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.placement.match import Placement
 from ipp_richsched.core.ready.queue import ReadyQueue
+from ipp_richsched.core.reasons import Failure
+from ipp_richsched.core.settings import Settings
 from ipp_richsched.core.story import LINES, CoreError
 from ipp_richsched.core.task import TRANSITIONS, Task, TaskState
 
@@ -108,7 +109,7 @@ def test_an_error_in_placing_one_task_leaves_no_other_aside() -> None:
     ):
         driver.reply("a", "head")
     assert "ready" in str(caught.value)
-    assert caught.value.actions == [relay("head", "a"), fail("bad", Reason.INTERNAL_ERROR)]
+    assert caught.value.actions == [relay("head", "a"), fail("bad", Failure.INTERNAL_ERROR)]
     assert "bad was struck by an error in the scheduler itself" in text(caught.value.actions[1:])
     assert driver.core.busy
     actions = driver.core.handle(TimePassed(), now=driver.now)
@@ -122,11 +123,11 @@ def test_an_error_in_telling_one_dependent_keeps_no_other_from_its_turn() -> Non
     for msg_id in ("bad", "1"):
         driver.submit(msg_id, after=["head"])
     with (
-        mock.patch.object(machine, "count_after", side_effect=ZeroDivisionError("oh no")),
+        mock.patch.object(cascade, "count_after", side_effect=ZeroDivisionError("oh no")),
         pytest.raises(CoreError, match="the story of task bad") as caught,
     ):
         driver.reply("a", "head")
-    assert caught.value.actions == [relay("head", "a"), fail("bad", Reason.INTERNAL_ERROR)]
+    assert caught.value.actions == [relay("head", "a"), fail("bad", Failure.INTERNAL_ERROR)]
     assert driver.core.handle(TimePassed(), now=driver.now) == [assign("1", "a")]
     driver.core.validate()
 
@@ -138,7 +139,7 @@ def test_a_task_whose_own_event_leads_to_an_error_is_answered() -> None:
         pytest.raises(CoreError) as caught,
     ):
         driver.submit("t", after=["?"])
-    assert caught.value.actions == [fail("t", Reason.INTERNAL_ERROR)]
+    assert caught.value.actions == [fail("t", Failure.INTERNAL_ERROR)]
 
 
 def test_an_error_in_answering_for_an_error_hides_neither() -> None:
@@ -150,7 +151,7 @@ def test_an_error_in_answering_for_an_error_hides_neither() -> None:
     ):
         driver.submit("t", after=["?"])
     assert str(caught.value.__cause__) == "first"
-    assert caught.value.actions == [fail("t", Reason.INTERNAL_ERROR)]
+    assert caught.value.actions == [fail("t", Failure.INTERNAL_ERROR)]
     assert driver.submit("next") == [assign("next", "a")]
 
 
@@ -164,7 +165,7 @@ def test_an_error_in_placing_a_task_is_not_blamed_on_one_that_was_placed_before_
         pytest.raises(CoreError) as caught,
     ):
         driver.reply("a", "1")
-    bad = fail("3", Reason.INTERNAL_ERROR)
+    bad = fail("3", Failure.INTERNAL_ERROR)
     assert caught.value.actions == [relay("1", "a"), assign("2", "a"), bad]
     driver.core.validate()
 
@@ -187,12 +188,12 @@ def test_an_error_about_one_task_of_a_dead_engine_keeps_none_of_the_others() -> 
     driver.unregister("a")
     driver.now += 1
     with (
-        mock.patch.object(Explain, "engine_died", side_effect=ZeroDivisionError),
+        mock.patch.object(Lifecycle, "retry_or_fail", side_effect=ZeroDivisionError),
         pytest.raises(CoreError) as caught,
     ):
         driver.handle(TimePassed())
-    assert caught.value.actions == [fail("bad", Reason.INTERNAL_ERROR)]
-    died = [fail(msg_id, Reason.ENGINE_ERROR, engine="a") for msg_id in ("1", "2")]
+    assert caught.value.actions == [fail("bad", Failure.INTERNAL_ERROR)]
+    died = [fail(msg_id, Failure.ENGINE_ERROR, engine="a") for msg_id in ("1", "2")]
     assert driver.wait(1) == died
 
 
@@ -219,7 +220,7 @@ def test_an_error_in_stopping_a_timeout_answers_once() -> None:
         pytest.raises(CoreError) as caught,
     ):
         driver.handle(TimePassed())
-    assert caught.value.actions == [fail("t", Reason.TASK_TIMEOUT)]
+    assert caught.value.actions == [fail("t", Failure.TASK_TIMEOUT)]
     assert driver.wait(1) == []
     assert driver.reply("a", "busy") == [relay("busy", "a")]
 
@@ -285,8 +286,7 @@ def test_the_same_events_and_seed_give_the_same_actions(scheme: str) -> None:
 
 
 def make_core(scheme: str) -> SchedulerCore:
-    pool = EnginePool(find_scheme(scheme), 2, Random(7))
-    return SchedulerCore(pool, engine_grace=0.5, stranded_timeout=1.0)
+    return SchedulerCore(Settings(scheme, 2, engine_grace=0.5, stranded_timeout=1.0, seed=7))
 
 
 def random_run(core: SchedulerCore, recorded: list[tuple[float, Event]]) -> list[Action]:

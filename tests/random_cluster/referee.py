@@ -13,6 +13,7 @@ from typing import Any
 
 from jupyter_client.session import DELIM
 
+from ..scripted import without_mark
 from .ends import Ends
 from .ledger import Ledger, Record
 from .script import Script, TaskSpec
@@ -89,7 +90,7 @@ class Referee:
     def replies(self, engine: str, msg_id: str, kind: str, frames: list[bytes]) -> None:
         self.note(f"{engine} answers {msg_id}: {kind}")
         record = self.ledger.records[msg_id]
-        self.ledger.reply(engine, record, kind, frames)
+        self.ledger.reply(engine, record, kind, without_mark(frames))
         if self._relaxed and kind != "refuse":
             self.ledger.count(record, kind == "ok", engine)
 
@@ -100,6 +101,7 @@ class Referee:
         record = self.ledger.records[msg_id]
         expected = [record.spec.client.encode(), *record.sent]
         again = record.times_on(engine) > 1
+        frames = without_mark(frames)
         if frames != expected and not (again and _differ_by_attempt(frames, expected)):
             self.blame("other", f"{msg_id} comes to {engine} changed: {frames}")
 

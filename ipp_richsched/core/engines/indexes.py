@@ -12,10 +12,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from random import Random
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from .pool import Engine
+from .engine import Engine
 
 
 class Index(Protocol):
@@ -33,7 +32,7 @@ def by_use(engines: Iterable[Engine]) -> list[Engine]:
     return sorted(engines, key=lambda engine: engine.stamp)
 
 
-Key = tuple[float, float, "Engine"]
+Key = tuple[float, float, Engine]
 
 
 def by_load(engine: Engine) -> Key:

@@ -2,52 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
-from typing import TYPE_CHECKING
 
-from ..task import Task
+from .engine import Engine
 from .indexes import by_use
 from .schemes import Scheme
-
-if TYPE_CHECKING:
-    from ..ready.queue import Group
-
-
-class Engine:
-    """An engine from its registration to the end of its grace.
-
-    Attributes
-    ----------
-    ident : bytes
-        Its identity on the wire.
-    load : float
-        How many tasks it holds (a subclass of the scheduler may count otherwise).
-    stamp : int
-        Its place in least-recently-used order, the least first.
-    assigned : dict of str to Task
-    groups : dict of Group to None
-        The groups of the ready queue that name it among their targets.
-    pause : float
-        Seconds of its last pause after a send did not reach it; 0 if it was reached since.
-    paused : bool
-    position : int
-        Its place in the index of its pool, -1 if it has none.
-    """
-
-    __slots__ = ("assigned", "groups", "ident", "load", "pause", "paused", "position", "stamp")
-
-    def __init__(self, ident: bytes, stamp: int) -> None:
-        self.ident = ident
-        self.load: float = 0
-        self.stamp = stamp
-        self.assigned: dict[str, Task] = {}
-        self.groups: dict[Group, None] = {}
-        self.pause = 0.0
-        self.paused = False
-        self.position = -1
-
-    def __repr__(self) -> str:
-        return f"<Engine {self.ident!r} load {self.load}>"
 
 
 class EnginePool:
@@ -60,6 +20,7 @@ class EnginePool:
     Parameters
     ----------
     scheme : Scheme
+        The rule that chooses an engine.
     hwm : int
         The high water mark: how much load an engine may hold; 0 for no limit.
     random : Random
@@ -117,14 +78,14 @@ class EnginePool:
         """The engines in least-recently-used order."""
         return by_use(self.engines.values())
 
-    def choose(self, places: frozenset[bytes] | None, excluded: frozenset[bytes]) -> Engine | None:
+    def choose(self, places: frozenset[bytes] | None, excluded: frozenset[Engine]) -> Engine | None:
         """The scheme's choice among the engines that have room.
 
         Parameters
         ----------
         places : frozenset of bytes, or None
             The engines that may be chosen; None for any.
-        excluded : frozenset of bytes
+        excluded : frozenset of Engine
             Engines that may not.
 
         Returns
@@ -148,30 +109,36 @@ class EnginePool:
         return engines[self.scheme.choose([engine.load for engine in engines], self.random)]
 
     def least_loaded(
-        self, places: frozenset[bytes] | None, excluded: frozenset[bytes]
+        self, places: frozenset[bytes] | None, excluded: frozenset[Engine]
     ) -> Engine | None:
         """The choice of `leastload`, for when a user's own scheme fails; O(engines)."""
         engines = self._candidates(places, excluded)
         return min(engines, key=lambda engine: (engine.load, engine.stamp), default=None)
 
-    def has_any(self, places: frozenset[bytes] | None, excluded: frozenset[bytes]) -> bool:
+    def has_any(self, places: frozenset[bytes] | None, excluded: frozenset[Engine]) -> bool:
         """Whether an engine is registered, with room or not, that may be chosen."""
-        idents = self.engines if places is None else places
-        return any(ident in self.engines and ident not in excluded for ident in idents)
+        return any(engine not in excluded for engine in self.among(places))
+
+    def among(self, places: frozenset[bytes] | None) -> Iterator[Engine]:
+        """The registered engines of these identities, in no order; all of them for None."""
+        if places is None:
+            yield from self.engines.values()
+        else:
+            for ident in places:
+                if ident in self.engines:
+                    yield self.engines[ident]
 
     def _candidates(
-        self, places: frozenset[bytes] | None, excluded: frozenset[bytes]
+        self, places: frozenset[bytes] | None, excluded: frozenset[Engine]
     ) -> list[Engine]:
         return [
             engine
-            for ident in (self.engines if places is None else places)
-            if ident not in excluded
-            and (engine := self.engines.get(ident)) is not None
-            and self.has_room(engine)
+            for engine in self.among(places)
+            if engine not in excluded and self.has_room(engine)
         ]
 
     def assign(self, engine: Engine) -> None:
-        """Count a task that was assigned to `engine`, the last in use from now on."""
+        """Count an attempt that `engine` got, which is the last in use from now on."""
         self._last += 1
         engine.stamp = self._last
         engine.load += 1
@@ -186,7 +153,7 @@ class EnginePool:
         self.finish(self.by_use()[index])
 
     def finish(self, engine: Engine) -> None:
-        """Count a task that `engine` no longer holds."""
+        """Count an attempt that `engine` no longer holds."""
         engine.load -= 1
         if self.has(engine):
             self._changed[engine] = self.roomy[engine] = None

@@ -11,7 +11,13 @@ from ..task import Task
 
 
 class Prospects:
-    """Answers about tasks, derived from the engines."""
+    """Answers about tasks, derived from the engines.
+
+    Parameters
+    ----------
+    pool : EnginePool
+        The registered engines.
+    """
 
     def __init__(self, pool: EnginePool) -> None:
         self._pool = pool
@@ -24,25 +30,23 @@ class Prospects:
         status = follow.status(task.follow_accepted, task.follow_refused)
         if status is UNREACHABLE or not task.follow_engines:
             return status
-        possible = self.followable(task)
+        possible = self._followable(task)
         if follow.all:
-            # all of them in one place, and that one can be had
-            met = len(possible) == len(task.follow_engines) <= 1
+            # all of them ran in one place, and that one can be had
+            met = possible == len(task.follow_engines) <= 1
             return status if met else UNREACHABLE
         if possible:
             return MET
         pending = task.follow_accepted + task.follow_refused < len(follow.ids)
         return PENDING if pending else UNREACHABLE
 
-    def followable(self, task: Task) -> list[bytes]:
-        """The engines where accepted ids of `follow` ran and where `task` may still run."""
-        return [
-            ident
-            for ident in task.follow_engines
-            if ident in self._pool.engines
-            and ident not in task.refused_by
-            and (task.targets is None or ident in task.targets)
-        ]
+    def _followable(self, task: Task) -> int:
+        """How many engines there are where ids of `follow` ran and where `task` may still run."""
+        targets, refused_by = task.targets, task.refused_by
+        return sum(
+            engine not in refused_by and (targets is None or engine.ident in targets)
+            for engine in self._pool.among(task.follow_engines)
+        )
 
     @staticmethod
     def places(task: Task) -> frozenset[bytes] | None:
@@ -53,21 +57,26 @@ class Prospects:
             return task.follow_engines
         return task.follow_engines & task.targets
 
-    def all_gone(self, idents: frozenset[bytes]) -> bool:
-        """Whether each of these engines was here and is gone; none at all counts as gone."""
-        return self._pool.departed.issuperset(idents)
+    def is_hopeless(self, task: Task) -> bool:
+        """Whether its `targets` leave a task no engine, now or later; O(targets)."""
+        if task.targets is None:
+            return False
+        if not task.refused_by:
+            return self._pool.departed.issuperset(task.targets)
+        return all(self._is_lost(ident, task) for ident in task.targets)
 
-    def hopeless(self, task: Task) -> bool:
-        """Whether its `targets` leave a task no engine, now or later."""
-        return task.targets is not None and self.all_gone(task.targets - task.refused_by)
+    def _is_lost(self, ident: bytes, task: Task) -> bool:
+        """Whether the engine of this name is gone, or has refused the task."""
+        return ident in self._pool.departed or self._pool.engines.get(ident) in task.refused_by
 
     def decisive_engines(self, task: Task) -> tuple[bytes, ...]:
         """The engines whose coming or death may decide what becomes of a waiting task.
 
-        Of its targets one that is not gone will do: as long as it lives there is hope.
+        Of its targets one that is not lost will do: as long as it lives there is hope.
         """
         watched = set(task.follow_engines)
         if task.targets is not None:
-            hoped_for = task.targets - task.refused_by
-            watched.update([i for i in hoped_for if i not in self._pool.departed][:1])
-        return tuple(watched)
+            hoped_for = [ident for ident in task.targets if not self._is_lost(ident, task)]
+            if hoped_for:
+                watched.add(min(hoped_for))
+        return tuple(sorted(watched))

@@ -1,76 +1,42 @@
 """Tasks that are ready and have no engine yet.
 
-Tasks that the same engines may take are one `Group`, in the order of submission.  An
-engine that has room is offered the earliest task among the heads of the groups that it
-belongs to, so that tasks which have to wait for a busy engine cost the others nothing.
-This is the one place that decides which of the ready tasks is next.
+Tasks that the same engines may take are one `Group`.  An engine that has room is offered the
+first task, by rank, of all the groups that it belongs to.  So tasks that have to wait for a
+busy engine cost the others nothing.  This is the one place that decides which of the ready
+tasks is next.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
+from itertools import count
 
-from ..engines.pool import Engine
-from ..task import NOWHERE, Task
+from ..engines.engine import NO_ENGINES, Engine
+from ..task import Task
+from .groups import Group
+from .order import Rank
 
 
-class Group:
-    """Ready tasks with the same targets and the same excluded engines, in order.
+class _Line:
+    """The groups with targets that one engine belongs to, by the rank of their first tasks.
 
-    Nearly all arrive in the order of submission and go to the end of a list; those that
-    come late (retried, or released by a dependency) go to a heap.  A task that leaves
-    stays in them until it surfaces or until such are the most.  `add` costs O(1), or
-    O(log n) for late ones; `first` O(1) amortized, or as much.
+    An entry is a rank and the number of a group.  It may be out of date: then the group is gone,
+    or its first task has a higher rank by now.  It is put right when it surfaces.
+
+    Attributes
+    ----------
+    heap : list of tuple
+        The entries; one at least for each group, none with a rank above that of its first task.
+    groups : int
+        How many groups there are.
     """
 
-    __slots__ = ("_fifo", "_late", "engines", "excluded", "parked", "size", "targets")
+    __slots__ = ("groups", "heap")
 
-    def __init__(self, targets: frozenset[bytes] | None, excluded: frozenset[bytes]) -> None:
-        self.targets = targets
-        self.excluded = excluded
-        self.engines = 0  # registered ones among the targets
-        self.size = 0
-        self.parked = False  # whether deadlines run for its tasks: no engine may take them
-        self._fifo: deque[Task] = deque()
-        self._late: list[tuple[int, Task]] = []  # with their `seq`
-
-    def admits(self, ident: bytes) -> bool:
-        """Whether its tasks may run on this engine."""
-        return ident not in self.excluded and (self.targets is None or ident in self.targets)
-
-    def add(self, task: Task) -> None:
-        if not self._fifo or task.seq > self._fifo[-1].seq:
-            self._fifo.append(task)
-        else:
-            heapq.heappush(self._late, (task.seq, task))
-        task.group = self
-        self.size += 1
-
-    def remove(self, task: Task) -> None:
-        task.group = None
-        self.size -= 1
-        if len(self._fifo) + len(self._late) > 64 + 2 * self.size:
-            self._fifo = deque(task for task in self._fifo if task.group is self)
-            self._late = [entry for entry in self._late if entry[1].group is self]
-            heapq.heapify(self._late)
-
-    def first(self) -> Task | None:
-        """The earliest of its tasks."""
-        fifo, late = self._fifo, self._late
-        while fifo and fifo[0].group is not self:
-            fifo.popleft()
-        while late and late[0][1].group is not self:
-            heapq.heappop(late)
-        if late and (not fifo or late[0][0] < fifo[0].seq):
-            return late[0][1]
-        return fifo[0] if fifo else None
-
-    def __iter__(self) -> Iterator[Task]:
-        """Its tasks, in no order."""
-        seen = dict.fromkeys([*self._fifo, *(task for _, task in self._late)])
-        return (task for task in seen if task.group is self)
+    def __init__(self) -> None:
+        self.heap: list[tuple[Rank, int]] = []
+        self.groups = 0
 
 
 class ReadyQueue:
@@ -84,9 +50,12 @@ class ReadyQueue:
 
     def __init__(self, engines: Mapping[bytes, Engine]) -> None:
         self._engines = engines
-        self._anywhere = Group(None, NOWHERE)
-        self._elsewhere: dict[frozenset[bytes], Group] = {}  # anywhere but on some engines
-        self._targeted: dict[tuple[frozenset[bytes], frozenset[bytes]], Group] = {}
+        self._number = count()
+        self._anywhere = Group(None, NO_ENGINES, next(self._number))
+        self._elsewhere: dict[frozenset[Engine], Group] = {}  # anywhere but on some engines
+        self._targeted: dict[tuple[frozenset[bytes], frozenset[Engine]], Group] = {}
+        self._numbered: dict[int, Group] = {}  # those with targets, by their numbers
+        self._lines: dict[Engine, _Line] = {}
 
     def __bool__(self) -> bool:
         return bool(self._anywhere.size or self._elsewhere or self._targeted)
@@ -95,62 +64,77 @@ class ReadyQueue:
         return sum(group.size for group in self.groups())
 
     def groups(self) -> list[Group]:
+        """All groups; that of the tasks that may run anywhere is there even if it is empty."""
         return [self._anywhere, *self._elsewhere.values(), *self._targeted.values()]
 
-    def holds(self, targets: frozenset[bytes] | None, excluded: frozenset[bytes]) -> bool:
-        """Whether there are tasks in the group of these."""
+    def holds(self, targets: frozenset[bytes] | None, excluded: frozenset[Engine]) -> bool:
+        """Whether tasks with these are queued."""
         if targets is not None:
             return (targets, excluded) in self._targeted
         return excluded in self._elsewhere if excluded else self._anywhere.size > 0
 
+    def group_of(self, task: Task) -> Group:
+        """The group of a queued task."""
+        group = task.group
+        assert isinstance(group, Group)
+        return group
+
     def add(
-        self, task: Task, targets: frozenset[bytes] | None, excluded: frozenset[bytes]
+        self, task: Task, targets: frozenset[bytes] | None, excluded: frozenset[Engine]
     ) -> Group:
-        """Put a ready task into its group; O(targets) for the first of a group."""
-        if targets is None:
-            if not excluded:
-                group = self._anywhere
-            elif excluded in self._elsewhere:
-                group = self._elsewhere[excluded]
-            else:
-                group = self._elsewhere[excluded] = Group(None, excluded)
+        """Put a ready task into its group; O(targets log groups) if it is the first there."""
+        if targets is not None:
+            group = self._targeted.get((targets, excluded)) or self._open(targets, excluded)
+            first = group.first()
+            group.add(task)
+            if first is None or task.rank < first.rank:
+                self._announce(group, task.rank)
+            return group
+        if not excluded:
+            group = self._anywhere
+        elif excluded in self._elsewhere:
+            group = self._elsewhere[excluded]
         else:
-            key = (targets, excluded)
-            if key in self._targeted:
-                group = self._targeted[key]
-            else:
-                group = self._targeted[key] = Group(targets, excluded)
-                for ident in targets - excluded:
-                    if ident in self._engines:
-                        self._join(group, self._engines[ident])
+            group = self._elsewhere[excluded] = Group(None, excluded, next(self._number))
         group.add(task)
         return group
 
     def remove(self, task: Task) -> None:
         """Take a task out; O(1) amortized, O(targets) for the last of a group."""
-        group = task.group
-        assert group is not None
+        group = self.group_of(task)
         group.remove(task)
         if group.size or group is self._anywhere:
             return
         if group.targets is None:
             del self._elsewhere[group.excluded]
         else:
-            del self._targeted[group.targets, group.excluded]
-            for ident in group.targets:
-                if ident in self._engines:
-                    self._engines[ident].groups.pop(group, None)
+            self._close(group, group.targets)
+
+    def change_rank(self, task: Task, rank: Rank) -> None:
+        """Give a queued task another rank; costs as much as `add`."""
+        group = self.group_of(task)
+        group.remove(task)
+        task.rank = rank
+        group.add(task)
+        if group.targets is not None and group.first() is task:
+            self._announce(group, rank)
 
     def first(self, engine: Engine) -> Task | None:
-        """The earliest task that `engine` may take; O(groups that it belongs to)."""
+        """The task with the lowest rank that `engine` may take.
+
+        Costs O(log groups) amortized, and O(groups with excluded engines and no targets).
+        """
         task = self._anywhere.first()
-        groups: Iterable[Group] = engine.groups
         if self._elsewhere:
-            elsewhere = self._elsewhere.values()
-            groups = [*groups, *[group for group in elsewhere if group.admits(engine.ident)]]
-        for group in groups:
-            other = group.first()
-            if other is not None and (task is None or other.seq < task.seq):
+            for group in self._elsewhere.values():
+                if engine not in group.excluded:
+                    other = group.first()
+                    if other is not None and (task is None or other.rank < task.rank):
+                        task = other
+        line = self._lines.get(engine)
+        if line is not None:
+            other = self._first_in(line)
+            if other is not None and (task is None or other.rank < task.rank):
                 task = other
         return task
 
@@ -160,19 +144,24 @@ class ReadyQueue:
             return group.engines > 0
         if not group.excluded:
             return bool(self._engines)
-        return len(self._engines) > sum(ident in self._engines for ident in group.excluded)
+        alive = sum(self._engines.get(engine.ident) is engine for engine in group.excluded)
+        return len(self._engines) > alive
 
     def engine_registered(self, engine: Engine) -> None:
         """Have `engine` take part; O(groups)."""
         for group in self._targeted.values():
-            if group.admits(engine.ident):
+            if group.admits(engine):
+                first = group.first()
+                assert first is not None
                 self._join(group, engine)
+                heapq.heappush(self._lines[engine].heap, (first.rank, group.number))
 
     def engine_died(self, engine: Engine) -> list[Group]:
-        """Have `engine` take no part; the groups that it might have saved, O(groups)."""
-        for group in engine.groups:
-            group.engines -= 1
-        engine.groups.clear()
+        """Have `engine` take no part; the groups that it leaves without any, O(groups)."""
+        for group in self._targeted.values():
+            if group.admits(engine):
+                group.engines -= 1
+        self._lines.pop(engine, None)
         return [
             group
             for group in self.groups()
@@ -180,6 +169,56 @@ class ReadyQueue:
             and not self.has_engine(group)
         ]
 
+    def _open(self, targets: frozenset[bytes], excluded: frozenset[Engine]) -> Group:
+        """A new group with targets."""
+        group = Group(targets, excluded, next(self._number))
+        self._targeted[targets, excluded] = self._numbered[group.number] = group
+        for ident in targets:
+            engine = self._engines.get(ident)
+            if engine is not None and engine not in excluded:
+                self._join(group, engine)
+        return group
+
+    def _close(self, group: Group, targets: frozenset[bytes]) -> None:
+        """Forget a group that has become empty."""
+        del self._targeted[targets, group.excluded], self._numbered[group.number]
+        for ident in targets:
+            engine = self._engines.get(ident)
+            if engine is None or engine in group.excluded:
+                continue
+            line = self._lines[engine]
+            line.groups -= 1
+            if len(line.heap) > 64 + 2 * line.groups:
+                line.heap = [entry for entry in {*line.heap} if entry[1] in self._numbered]
+                heapq.heapify(line.heap)
+
     def _join(self, group: Group, engine: Engine) -> None:
         group.engines += 1
-        engine.groups[group] = None
+        line = self._lines.get(engine)
+        if line is None:
+            line = self._lines[engine] = _Line()
+        line.groups += 1
+
+    def _announce(self, group: Group, rank: Rank) -> None:
+        """Tell the engines of a group that its first task has a lower rank than before."""
+        assert group.targets is not None
+        for ident in group.targets:
+            engine = self._engines.get(ident)
+            if engine is not None and engine not in group.excluded:
+                heapq.heappush(self._lines[engine].heap, (rank, group.number))
+
+    def _first_in(self, line: _Line) -> Task | None:
+        """The first task of a line."""
+        heap = line.heap
+        while heap:
+            rank, number = heap[0]
+            group = self._numbered.get(number)
+            if group is None:
+                heapq.heappop(heap)
+                continue
+            task = group.first()
+            assert task is not None
+            if task.rank == rank:
+                return task
+            heapq.heapreplace(heap, (task.rank, number))
+        return None

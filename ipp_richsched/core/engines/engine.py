@@ -1,0 +1,76 @@
+"""An engine, and the attempts that hold its slots."""
+
+from __future__ import annotations
+
+
+class Attempt:
+    """One try of a task on one engine; it holds a slot of the engine until it is over.
+
+    It is over when the engine has answered it, could not be reached, or is dead and its grace
+    has ended.  The task can be answered before: then nobody waits for the attempt, and the
+    engine is busy with it all the same.
+
+    Attributes
+    ----------
+    msg_id : str
+        The task.
+    engine : Engine
+        Where it runs.
+    number : int
+        1 for the first attempt of the task, 2 for the second.
+    mark : int
+        The number if the engine has had the task before, else 0: see `AssignTask.mark`.
+    """
+
+    __slots__ = ("engine", "mark", "msg_id", "number")
+
+    def __init__(self, msg_id: str, engine: Engine, number: int, mark: int) -> None:
+        self.msg_id = msg_id
+        self.engine = engine
+        self.number = number
+        self.mark = mark
+
+    def __repr__(self) -> str:
+        return f"<Attempt {self.number} of {self.msg_id} on {self.engine.ident!r}>"
+
+
+class Engine:
+    """An engine from its registration to the end of its grace.
+
+    One that comes back under its name is another `Engine`.
+
+    Attributes
+    ----------
+    ident : bytes
+        Its identity on the wire.
+    load : float
+        How many attempts it holds (a subclass of the scheduler may count otherwise).
+    stamp : int
+        Its place in least-recently-used order, the least first.
+    attempts : dict of str to Attempt
+        Those that hold its slots, by msg_id, the oldest first.
+    pause : float
+        Seconds of its last pause after a send did not reach it; 0 if it was reached since.
+    paused : bool
+        Whether it is left alone because a send did not reach it.
+    position : int
+        Its place in the index of its pool, -1 if it has none.
+    """
+
+    __slots__ = ("attempts", "ident", "load", "pause", "paused", "position", "stamp")
+
+    def __init__(self, ident: bytes, stamp: int) -> None:
+        self.ident = ident
+        self.load: float = 0
+        self.stamp = stamp
+        self.attempts: dict[str, Attempt] = {}
+        self.pause = 0.0
+        self.paused = False
+        self.position = -1
+
+    def __repr__(self) -> str:
+        return f"<Engine {self.ident!r} load {self.load}>"
+
+
+NO_ENGINES: frozenset[Engine] = frozenset()
+"""The set of no engines."""

@@ -1,0 +1,349 @@
+"""Why a task has failed, and what an operator should know: as data.
+
+`ipp_richsched.wire.texts` turns them into sentences, so that the core knows no language.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, TypeAlias
+
+SHOWN = 3
+"""How many names of a list are kept."""
+
+
+class Few(NamedTuple):
+    """A few names of many.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The first of them in alphabetical order, `SHOWN` at most.
+    more : int
+        How many others there are.
+    """
+
+    names: tuple[str, ...] = ()
+    more: int = 0
+
+
+NO_NAMES = Few()
+"""No names at all."""
+
+
+def few(names: Iterable[str]) -> Few:
+    """The first few names of many; O(n log n)."""
+    ordered = sorted(names)
+    return Few(tuple(ordered[:SHOWN]), max(0, len(ordered) - SHOWN))
+
+
+def engine_name(ident: bytes) -> str:
+    """An engine's identity as text."""
+    return ident.decode("utf-8", "backslashreplace")
+
+
+class Failure(enum.Enum):
+    """The kinds of reasons: each reaches the client as an error of its own."""
+
+    INVALID_METADATA = "its metadata cannot be accepted"
+    INVALID_DEPENDENCY = "it depends on itself, or on no task of this scheduler"
+    IMPOSSIBLE_DEPENDENCY = "what it depends on can never be met"
+    TASK_TIMEOUT = "it waited too long in the queue"
+    ENGINE_ERROR = "the engine that had it is gone, or gave no answer that can be relayed"
+    INTERNAL_ERROR = "an error in the scheduler itself"
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidMetadata:
+    """A client asked for something that cannot be.
+
+    Attributes
+    ----------
+    problem : str
+        The field, its value, and what is wrong with it.
+    """
+
+    failure: ClassVar[Failure] = Failure.INVALID_METADATA
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidDependency:
+    """A dependency names what cannot be depended on.
+
+    Attributes
+    ----------
+    field : str
+        ``'after'`` or ``'follow'``.
+    msg_id : str
+        The task itself, or an id that no task of this scheduler has.
+    itself : bool
+        Whether it is the task itself.
+    """
+
+    failure: ClassVar[Failure] = Failure.INVALID_DEPENDENCY
+    field: str
+    msg_id: str
+    itself: bool
+
+
+class Ended(NamedTuple):
+    """A task that finished in a way that does not count.
+
+    Attributes
+    ----------
+    msg_id : str
+        The task.
+    succeeded : bool
+        How it finished.
+    ran_nowhere : bool
+        Whether its outcome would count, if only it had run: nobody can follow it.
+    """
+
+    msg_id: str
+    succeeded: bool
+    ran_nowhere: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnreachableDependency:
+    """What a task depends on has finished in a way that does not count.
+
+    Attributes
+    ----------
+    field : str
+        ``'after'`` or ``'follow'``.
+    ended : tuple of Ended
+        The first few of those that finished so.
+    more : int
+        How many others did.
+    first : str
+        The task with which a chain of failures began; empty if this one is not in a chain.
+    """
+
+    failure: ClassVar[Failure] = Failure.IMPOSSIBLE_DEPENDENCY
+    field: str
+    ended: tuple[Ended, ...]
+    more: int
+    first: str = ""
+
+
+class Obstacle(enum.Enum):
+    """Why a task cannot follow others to their engines."""
+
+    GONE = "the engines have died"
+    OFF_TARGETS = "the engines are none of the task's targets"
+    REFUSED = "the engines refused the task"
+    APART = "the tasks that it follows ran on different engines"
+
+
+@dataclass(frozen=True, slots=True)
+class CannotFollow:
+    """The tasks that a task follows have run where it cannot run.
+
+    Attributes
+    ----------
+    obstacle : Obstacle
+        What keeps it from running there.
+    engines : Few
+        The engines that this is about.
+    """
+
+    failure: ClassVar[Failure] = Failure.IMPOSSIBLE_DEPENDENCY
+    obstacle: Obstacle
+    engines: Few
+
+
+@dataclass(frozen=True, slots=True)
+class NoTargetLeft:
+    """No engine of a task's targets can run it, now or later.
+
+    Attributes
+    ----------
+    died : Few
+        The engines that died.
+    refused : Few
+        The engines that refused it.
+    """
+
+    failure: ClassVar[Failure] = Failure.IMPOSSIBLE_DEPENDENCY
+    died: Few
+    refused: Few
+
+
+@dataclass(frozen=True, slots=True)
+class Stranded:
+    """No registered engine may run a task.
+
+    Attributes
+    ----------
+    seconds : float or None
+        How long it waited for one that may; None if it has just begun to wait.
+    absent : Few
+        Its targets, if none of them is registered.
+    refused : Few
+        The registered engines that refused it.
+    """
+
+    failure: ClassVar[Failure] = Failure.IMPOSSIBLE_DEPENDENCY
+    seconds: float | None
+    absent: Few
+    refused: Few
+
+
+class Awaited(enum.Enum):
+    """What a task waited for until its timeout ended."""
+
+    DEPENDENCIES = "its dependencies"
+    TURN = "its turn"
+    FRESH_ENGINE = "an engine that had not failed it"
+    ENGINE = "an engine with room that may run it"
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """A task's timeout has ended while it was queued.
+
+    Attributes
+    ----------
+    seconds : float
+        Its timeout.
+    awaited : Awaited
+        What it waited for.
+    after, follow : Few
+        The msg_ids in its dependencies that have not finished.
+    """
+
+    failure: ClassVar[Failure] = Failure.TASK_TIMEOUT
+    seconds: float
+    awaited: Awaited
+    after: Few = NO_NAMES
+    follow: Few = NO_NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDied:
+    """A task's engine died, and no answer came within its grace.
+
+    Attributes
+    ----------
+    engine : bytes
+        The engine's identity.
+    """
+
+    failure: ClassVar[Failure] = Failure.ENGINE_ERROR
+    engine: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NoStatus:
+    """An engine's reply does not say how the task ended.
+
+    Attributes
+    ----------
+    engine : bytes
+        The engine's identity.
+    problem : str or None
+        What is wrong with the reply, if more is known.
+    """
+
+    failure: ClassVar[Failure] = Failure.ENGINE_ERROR
+    engine: bytes
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InternalError:
+    """An error in the scheduler itself; its log has the traceback and the task's story."""
+
+    failure: ClassVar[Failure] = Failure.INTERNAL_ERROR
+
+
+Reason: TypeAlias = (
+    InvalidMetadata
+    | InvalidDependency
+    | UnreachableDependency
+    | CannotFollow
+    | NoTargetLeft
+    | Stranded
+    | TimedOut
+    | EngineDied
+    | NoStatus
+    | InternalError
+)
+"""Why a task has failed.  `Reason.failure` is its kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskNotice:
+    """Something that concerns a task that goes on, or others like it.
+
+    Attributes
+    ----------
+    msg_id : str
+        The task.
+    reason : Reason
+        What happened to it.
+    """
+
+    msg_id: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDiscarded:
+    """An engine answered a task that it does not hold, or an earlier attempt of it.
+
+    Attributes
+    ----------
+    engine : bytes
+        The engine's identity.
+    msg_id : str
+        The task.
+    """
+
+    engine: bytes
+    msg_id: str
+
+
+class Oddity(enum.Enum):
+    """What can be odd about an engine."""
+
+    ANNOUNCED_TWICE = "the hub announced it, and it was registered already"
+    UNKNOWN_AND_GONE = "the hub said that it is gone, and it was not registered"
+    NOT_REACHED = "it is registered, and has had no connection for a while"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineNotice:
+    """Something odd about an engine.
+
+    Attributes
+    ----------
+    engine : bytes
+        The engine's identity.
+    oddity : Oddity
+        What is odd.
+    """
+
+    engine: bytes
+    oddity: Oddity
+
+
+@dataclass(frozen=True, slots=True)
+class SchemeFailed:
+    """A user's own scheme raised or returned no index; `leastload` chose instead.
+
+    Attributes
+    ----------
+    problem : str
+        What it did.
+    """
+
+    problem: str
+
+
+Notice: TypeAlias = TaskNotice | ReplyDiscarded | EngineNotice | SchemeFailed
+"""What an operator should know."""

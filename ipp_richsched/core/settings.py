@@ -1,0 +1,30 @@
+"""The settings of the core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that a user may set, as far as the core has to know it.
+
+    Attributes
+    ----------
+    scheme : str
+        The name of the scheme: see `find_scheme`.
+    hwm : int
+        The high water mark: how many tasks an engine may hold; 0 for no limit.
+    engine_grace : float
+        Seconds in which the replies of a dead engine still count.
+    stranded_timeout : float or None
+        Seconds that a task waits when no registered engine may take it; None for ever.
+    seed : int
+        The seed of what the schemes choose at random.
+    """
+
+    scheme: str = "leastload"
+    hwm: int = 1
+    engine_grace: float = 5.0
+    stranded_timeout: float | None = 60.0
+    seed: int = 0

@@ -1,0 +1,80 @@
+"""All that the scheduler knows, each thing in one place."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .deadlines import Deadlines
+from .engines.pool import EnginePool
+from .graph import DependencyGraph, News
+from .history import History
+from .ready.queue import ReadyQueue
+from .settings import Settings
+from .story import Story
+from .task import Task
+
+
+class Backlog:
+    """Work that events have entailed and that is not done yet.
+
+    Attributes
+    ----------
+    news : deque of News
+        What dependents have still to be told.
+    reviews : deque of Task
+        Tasks to be looked at again, since an engine that concerns them has come or died.
+    unplaced : list of Task
+        Ready ones that have been neither offered to an engine nor queued.
+    """
+
+    __slots__ = ("news", "reviews", "unplaced")
+
+    def __init__(self) -> None:
+        self.news: deque[News] = deque()
+        self.reviews: deque[Task] = deque()
+        self.unplaced: list[Task] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.news or self.reviews or self.unplaced)
+
+
+class State:
+    """The collections of the core.
+
+    Attributes
+    ----------
+    settings : Settings
+        What the user has set.
+    pool : EnginePool
+        The registered engines.
+    tasks : dict of str to Task
+        Those that are not finished, by msg_id.
+    queue : ReadyQueue
+        Ready tasks that have no engine.
+    graph : DependencyGraph
+        Who waits for whom.
+    deadlines : Deadlines
+        What is due, and when.
+    history : History
+        The outcomes of finished tasks.
+    backlog : Backlog
+        The work that is left of earlier events.
+    story : Story
+        What happened to tasks of late.
+    """
+
+    def __init__(self, settings: Settings, pool: EnginePool) -> None:
+        self.settings = settings
+        self.pool = pool
+        self.tasks: dict[str, Task] = {}
+        self.queue = ReadyQueue(pool.engines)
+        self.graph = DependencyGraph()
+        self.deadlines = Deadlines()
+        self.history = History()
+        self.backlog = Backlog()
+        self.story = Story()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is work left of the events so far, for `TimePassed` to go on with."""
+        return bool(self.backlog or self.pool.roomy)
