@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
@@ -102,6 +103,12 @@ def test_a_folder_imports_what_its_rule_allows(path: Path) -> None:
     allowed = RULES[name] | {name} if name in RULES else TOP[path.stem]
     ours = {folder(m) for m in imports(path) if m.startswith("ipp_richsched.")}
     assert ours <= allowed, f"{dotted(path)} imports {ours - allowed}"
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    """Not even those for types only."""
+    graph = {dotted(path): imports(path) & NAMES - {dotted(path)} for path in MODULES}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)

@@ -6,13 +6,13 @@ import math
 import random
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import zmq
 from ipyparallel.controller.task_scheduler import TaskScheduler
 from traitlets import Float, Integer, TraitError, Unicode, default, observe, validate
 
-from .. import __version__
 from ..core.engines.pool import EnginePool
 from ..core.engines.schemes import BUILT_IN, Scheme, SchemeError, find_scheme, user_scheme
 from ..core.events import EngineRegistered, EngineUnregistered, Event
@@ -137,7 +137,7 @@ class RichTaskScheduler(TaskScheduler):
         self.session.send(self.query_stream, "connection_request", {})
         self.log.info(
             "ipp_richsched %s: %s started [%s]",
-            __version__,
+            version("ipp-richsched"),
             type(self).__name__,
             self._core.pool.scheme.name,
         )

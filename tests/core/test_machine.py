@@ -96,6 +96,14 @@ def test_targets_restrict_a_task() -> None:
     assert core.reply("b", "1") == [relay("1", "b"), assign("2", "b")]
 
 
+def test_what_waited_for_a_task_that_cannot_be_placed_keeps_its_place() -> None:
+    core = Driver("a")
+    core.submit("1", targets=["a"])
+    core.submit("cleanup", after=Dependency(["1"], success=False, failure=True))
+    core.submit("other")
+    assert core.refuse("a", "1") == [fail("1"), assign("cleanup", "a")]
+
+
 # -- dependencies ----------------------------------------------------------------------
 
 

@@ -400,7 +400,9 @@ class World:
         attempts = [other.attempt for other in self.tasks.values() if other.attempt is not None]
         load = sum(attempt.engine is engine for attempt in attempts)
         assert not self.settings.hwm or load < self.settings.hwm, f"{action}: over the hwm"
-        assert task.all_failed or engine not in task.failed_on, f"{action}: others come first"
+        if engine in task.failed_on:
+            self.note_all_failed(task)
+            assert task.all_failed, f"{action}: others come first"
         task.attempts += 1
         assert action.attempt == task.attempts
         assert action.mark == (task.attempts if action.engine in task.had_by else 0)
@@ -472,8 +474,7 @@ class World:
             if event.timeout and not is_due:
                 assert self.now <= task.queued + event.timeout + 1e-6, f"{msg_id}: for too long"
             if task.failed_on:
-                usable = {e for e in self.engines.values() if self.may_run_on(task, e)}
-                task.all_failed |= usable <= task.failed_on | task.refused_by
+                self.note_all_failed(task)
             for dependency in (event.after, event.follow):
                 assert not stock(dependency).unreachable(succeeded, failed), f"{msg_id}: in vain"
             if event.targets is not None:
@@ -484,6 +485,10 @@ class World:
             if self.is_fresh(task):
                 usable = [engine for engine in roomy if self.may_run_on(task, engine)]
                 assert not usable, f"{msg_id} waits, and {usable[0]} has room"
+
+    def note_all_failed(self, task: Task) -> None:
+        usable = {engine for engine in self.engines.values() if self.may_run_on(task, engine)}
+        task.all_failed |= usable <= task.failed_on | task.refused_by
 
     def is_fresh(self, task: Task) -> bool:
         """Whether it may run, and never was on an engine."""

@@ -90,6 +90,10 @@ class Placement:
                 group = self._queue.add(task, places, task.excluded)
                 if not self._queue.has_engine(group):
                     self._strandings.park(step, task, group)
+            if self._backlog.news and step.work_left > 0:
+                # the task has failed: those that waited for it may come before the next ones
+                self._pool.roomy.update(dict.fromkeys(roomy))
+                return
         if roomy and self._queue:
             self._fill(step, roomy)
             if step.places_left <= 0:
