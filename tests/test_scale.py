@@ -17,7 +17,7 @@ import pytest
 import zmq
 from jupyter_client.session import DELIM
 
-from ipp_richsched.core.machine import SLICE
+from ipp_richsched.core.step import SLICE
 
 from .scripted import Client, Engine, Peer, ScriptedCluster
 

@@ -57,8 +57,9 @@ class Lifecycle:
             event.timeout,
             event.retries,
         )
-        self._note((step.now, msg_id, "submitted", ""))
-        self._start_timeout(step, task)
+        with step.on(task):
+            self._note((step.now, msg_id, "submitted", ""))
+            self._start_timeout(step, task)
         return task
 
     def make_ready(self, step: Step, task: Task) -> None:

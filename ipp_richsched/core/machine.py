@@ -52,7 +52,7 @@ from .reasons import (
 )
 from .settings import Settings
 from .state import State
-from .step import SLICE, Step
+from .step import Step
 from .story import CoreError
 from .task import FAILED, SUCCEEDED, Task
 
@@ -295,32 +295,30 @@ class SchedulerCore:
     def _time_passed(self, step: Step, event: TimePassed) -> None:
         if self.state.busy:
             self._settle(step)  # before the deadlines: an engine may wait for what they end
-        deadlines_left = SLICE
-        while deadlines_left > 0:
+        while step.deadlines_left > 0:
             entry = self._deadlines.pop_due(step.now)
             if entry is None:
                 return
-            if entry.kind is Kind.GRACE:
-                deadlines_left -= self._end_grace(step, entry.subject, deadlines_left)
-                continue
-            deadlines_left -= 1
+            step.deadlines_left -= 1
             if entry.kind is Kind.PAUSE:
                 self.pool.set_paused(entry.subject, False)
+            elif entry.kind is Kind.GRACE:
+                self._end_grace(step, entry.subject)
             else:
                 with step.on(entry.subject):
                     self._end_wait(step, entry)
 
-    def _end_grace(self, step: Step, engine: Engine, limit: int) -> int:
-        """Give up attempts of a dead engine, up to a limit; how many, and 1 for none."""
-        attempts = list(islice(engine.attempts.values(), limit))
+    def _end_grace(self, step: Step, engine: Engine) -> None:
+        """Give up the attempts of a dead engine, as far as the budget of the step goes."""
+        attempts = list(islice(engine.attempts.values(), step.deadlines_left + 1))
         if attempts:  # it comes again until there is none
             self._deadlines.add(step.now, Kind.GRACE, engine)
+            step.deadlines_left -= len(attempts) - 1
         for attempt in attempts:
             task = self._end_attempt(attempt)
             if task is not None:
                 with step.on(task):
                     self._lifecycle.retry_or_fail(step, task, engine, EngineDied(engine.ident))
-        return max(1, len(attempts))
 
     def _end_wait(self, step: Step, entry: Entry) -> None:
         """Do what a deadline of a task asks for."""
@@ -367,6 +365,10 @@ class SchedulerCore:
                 task.state = FAILED
                 step.actions.append(FailTask(msg_id, InternalError(), task.message))
             self.tasks.pop(msg_id, None)
+        elif isinstance(event, (TaskSubmitted, TaskRejected)) and not (
+            msg_id in self.tasks or msg_id in self.state.history or step.actions
+        ):  # it has not even become a task
+            step.actions.append(FailTask(msg_id, InternalError(), event.message))
         return CoreError(event, error, msg_id, self.state.story, step.actions)
 
     def _withdraw(self, step: Step, task: Task) -> None:

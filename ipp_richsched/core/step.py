@@ -32,15 +32,17 @@ class Step:
     places_left : int
         How many more queued tasks may be assigned.  Placing has a budget of its own, so that no
         engine idles while a long cascade is told.
+    deadlines_left : int
+        How many more deadlines may be dealt with, a dead engine's attempts counted one by one.
     """
 
-    __slots__ = ("actions", "now", "places_left", "task", "work_left")
+    __slots__ = ("actions", "deadlines_left", "now", "places_left", "task", "work_left")
 
     def __init__(self, now: float) -> None:
         self.now = now
         self.actions: list[Action] = []
         self.task: Task | None = None
-        self.work_left = self.places_left = SLICE
+        self.work_left = self.places_left = self.deadlines_left = SLICE
 
     def on(self, task: Task) -> Step:
         """Have a task in hand for the length of a ``with`` block.

@@ -21,10 +21,11 @@ from ipp_richsched.core.events import (
     TaskSubmitted,
     TimePassed,
 )
-from ipp_richsched.core.machine import SLICE, SchedulerCore
+from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.reasons import Failure
 from ipp_richsched.core.task import TaskState
 
+from .conftest import SLICE
 from .driver import Driver, assign, fail, refuse, relay, text, warn
 
 # -- where and in which order ----------------------------------------------------------
@@ -533,7 +534,7 @@ def test_a_reply_waits_for_none_of_the_work_that_is_left() -> None:
     for number in range(3 * SLICE):
         driver.submit(f"{number}")
     core.handle(EngineRegistered(b"a"), now=driver.now)
-    for number in range(100):
+    for number in range(SLICE):
         reply = TaskReplied(b"a", f"{number}", "ok")
         assert [type(action) for action in core.handle(reply, now=driver.now)] == [RelayReply]
     assert core.busy
@@ -650,7 +651,10 @@ def test_a_send_that_failed_for_a_task_that_is_there_no_more_changes_nothing() -
 
 def test_names_for_people() -> None:
     core = Driver("a").core
-    assert repr(core.pool.engines[b"a"]) == "<Engine b'a' load 0>"
+    core.handle(EngineRegistered(b"b"), now=101)
+    core.handle(TaskSubmitted("t", targets=frozenset([b"a"])), now=101)
+    assert repr(core.pool.engines[b"b"]) == "<Engine b'b' load 0>"
+    assert repr(core.tasks["t"].attempt) == "<Attempt 1 of t on b'a'>"
     assert (len(core.state.history), len(core.state.queue)) == (0, 0)
 
 
@@ -665,6 +669,41 @@ def test_tasks_that_are_saved_before_their_turn_to_fail_are_run() -> None:
     assert core.busy
     assert driver.register("b") == [assign("0", "b")]
     assert driver.reply("b", "0") == [relay("0", "b"), assign("1", "b")]
+
+
+def test_tasks_that_time_out_before_they_are_looked_at_again_do_so_once() -> None:
+    driver = Driver("a", "c")
+    core = driver.core
+    driver.submit("busy", targets=["a"])
+    for number in range(3 * SLICE):
+        driver.submit(f"{number}", targets=["a", "b"], timeout=1)
+    driver.now += 1
+    core.handle(EngineUnregistered(b"a"), now=driver.now)
+    assert core.busy
+    actions = driver.wait(0)
+    answered = [action.msg_id for action in actions if isinstance(action, FailTask)]
+    assert sorted(answered) == sorted(f"{number}" for number in range(3 * SLICE))
+
+
+def test_a_task_for_an_engine_that_others_fill_waits_its_turn() -> None:
+    driver = Driver(hwm=0)
+    core = driver.core
+    for number in range(3 * SLICE):
+        driver.submit(f"{number}")
+    first = core.handle(EngineRegistered(b"a"), now=driver.now)
+    core.handle(TaskSubmitted("last", "message last", frozenset([b"a"])), now=driver.now)
+    assigned = [action.msg_id for action in [*first, *driver.wait(0)]]  # type: ignore[union-attr]
+    assert assigned == [*map(str, range(3 * SLICE)), "last"]
+
+
+def test_a_task_for_an_engine_that_is_not_there_is_told_of_when_the_first_one_comes() -> None:
+    core = Driver(stranded_timeout=1)
+    assert core.submit("t", targets=["x"]) == []
+    actions = core.register("a")
+    assert actions == [warn()]
+    assert "no engine x is registered" in text(actions)
+    assert core.register("b") == []
+    assert core.wait(1) == [fail("t")]
 
 
 def test_a_stranded_task_outlives_the_last_engine() -> None:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from random import Random
 from unittest import mock
 
 import hypothesis.strategies as st
-import pytest
 from hypothesis import given, settings
 
-from ipp_richsched.core import machine, step
+from ipp_richsched.core import step
 
 from .world import play
 
 SEEDS = 1_500
 
 
-@pytest.fixture(scope="module", autouse=True)
-def small_slices() -> Iterator[None]:
-    """So that every few steps a cascade is cut in two."""
-    with mock.patch.object(step, "SLICE", 4), mock.patch.object(machine, "SLICE", 4):
-        yield
+SLICE = 4
+"""So that every few steps a cascade is cut in two."""
 
 
+@mock.patch.object(step, "SLICE", SLICE)
 def test_random_lives_from_seeds() -> None:
     """Many, and fast; a seed that fails is named."""
     for seed in range(SEEDS):
@@ -34,6 +30,7 @@ def test_random_lives_from_seeds() -> None:
             raise AssertionError(f"seed {seed}") from error
 
 
+@mock.patch.object(step, "SLICE", SLICE)
 @settings(max_examples=60, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 60))
 def test_random_lives_that_shrink(random: Random, steps: int) -> None:

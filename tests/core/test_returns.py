@@ -7,8 +7,8 @@ import pytest
 from ipp_richsched.core.dependency import Dependency
 from ipp_richsched.core.events import EngineUnregistered
 from ipp_richsched.core.graph import SWEEP
-from ipp_richsched.core.machine import SLICE
 
+from .conftest import SLICE
 from .driver import Driver, assign, fail
 
 

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from random import Random
-from typing import Any
 from unittest import mock
 
 import pytest
 
 from ipp_richsched.core import cascade
-from ipp_richsched.core.actions import Action, AssignTask
 from ipp_richsched.core.engines.pool import EnginePool
-from ipp_richsched.core.engines.schemes import BUILT_IN
 from ipp_richsched.core.events import (
-    EngineRegistered,
-    EngineUnregistered,
-    Event,
-    TaskReplied,
     TaskSubmitted,
     TimePassed,
 )
 from ipp_richsched.core.graph import DependencyGraph
 from ipp_richsched.core.history import History
 from ipp_richsched.core.lifecycle import Lifecycle
-from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.placement.match import Placement
 from ipp_richsched.core.ready.queue import ReadyQueue
 from ipp_richsched.core.reasons import Failure
-from ipp_richsched.core.settings import Settings
 from ipp_richsched.core.story import LINES, CoreError
 from ipp_richsched.core.task import TRANSITIONS, Task, TaskState
 
@@ -140,6 +130,23 @@ def test_a_task_whose_own_event_leads_to_an_error_is_answered() -> None:
     ):
         driver.submit("t", after=["?"])
     assert caught.value.actions == [fail("t", Failure.INTERNAL_ERROR)]
+
+
+def test_a_task_that_does_not_even_become_one_is_answered() -> None:
+    driver = Driver("a")
+    with (
+        mock.patch.object(Lifecycle, "submit", side_effect=ZeroDivisionError("oh no")),
+        pytest.raises(CoreError) as caught,
+    ):
+        driver.submit("t")
+    assert caught.value.actions == [fail("t", Failure.INTERNAL_ERROR)]
+    with (
+        mock.patch.object(Lifecycle, "_start_timeout", side_effect=ZeroDivisionError("oh no")),
+        pytest.raises(CoreError) as caught,
+    ):
+        driver.submit("u")
+    assert caught.value.actions == [fail("u", Failure.INTERNAL_ERROR)]
+    assert driver.submit("v") == [assign("v", "a")]
 
 
 def test_an_error_in_answering_for_an_error_hides_neither() -> None:
@@ -273,51 +280,3 @@ def test_every_pair_of_states_is_in_the_table_or_an_error(
     else:
         with pytest.raises(RuntimeError, match=f"t: no way from {before.name} to {after.name}"):
             task.move(after)
-
-
-@pytest.mark.parametrize("scheme", sorted(BUILT_IN))
-def test_the_same_events_and_seed_give_the_same_actions(scheme: str) -> None:
-    recorded: list[tuple[float, Event]] = []
-    core = make_core(scheme)
-    first = list(random_run(core, recorded))
-    again = make_core(scheme)
-    assert [action for now, event in recorded for action in again.handle(event, now=now)] == first
-    assert len(first) > 500
-
-
-def make_core(scheme: str) -> SchedulerCore:
-    return SchedulerCore(Settings(scheme, 2, engine_grace=0.5, stranded_timeout=1.0, seed=7))
-
-
-def random_run(core: SchedulerCore, recorded: list[tuple[float, Event]]) -> list[Action]:
-    """Feed random events, recording them; the actions."""
-    random = Random(11)
-    engines = [f"e{number}".encode() for number in range(6)]
-    held: list[tuple[bytes, str]] = []
-    actions: list[Action] = []
-    now = 0.0
-
-    def feed(event: Event) -> None:
-        recorded.append((now, event))
-        for action in core.handle(event, now=now):
-            actions.append(action)
-            if isinstance(action, AssignTask):
-                held.append((action.engine, action.msg_id))
-
-    for number in range(2_000):
-        now += random.random() / 10
-        draw: Any = random.random()
-        engine = random.choice(engines)
-        if draw < 0.05:
-            alive = engine in core.pool.engines
-            feed(EngineUnregistered(engine) if alive else EngineRegistered(engine))
-        elif draw < 0.4:
-            targets = frozenset(random.sample(engines, 2)) if draw < 0.1 else None
-            feed(TaskSubmitted(f"t{number}", None, targets, timeout=2.0, retries=2))
-        elif draw < 0.9 and held:
-            sender, msg_id = held.pop(random.randrange(len(held)))
-            status = random.choice(["ok", "ok", "error"])
-            feed(TaskReplied(sender, msg_id, status, random.random() < 0.9))
-        else:
-            feed(TimePassed())
-    return actions

@@ -148,12 +148,14 @@ class World:
     ----------
     random : Random
         What decides everything; Hypothesis has one that it can shrink.
+    scheme : str
+        The scheme, if that is not left to chance.
     """
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, scheme: str = "") -> None:
         self.random = random
         self.settings = Settings(
-            random.choice(sorted(BUILT_IN)),
+            scheme or random.choice(sorted(BUILT_IN)),
             random.choice([1, 1, 0, 2, 3]),
             random.choice([0.0, 0.5, 5.0]),
             random.choice([0.0, 1.0, 3.0, None]),

@@ -77,6 +77,5 @@ class Prospects:
         watched = set(task.follow_engines)
         if task.targets is not None:
             hoped_for = [ident for ident in task.targets if not self._is_lost(ident, task)]
-            if hoped_for:
-                watched.add(min(hoped_for))
+            watched.update(sorted(hoped_for)[:1])
         return tuple(sorted(watched))

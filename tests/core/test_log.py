@@ -1,0 +1,184 @@
+"""What happened can be written down and read back, and gives the same actions again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from ipp_richsched.core import reasons
+from ipp_richsched.core.actions import Action, AssignTask, FailTask, Warn
+from ipp_richsched.core.codec import CodecError, from_plain, to_plain
+from ipp_richsched.core.dependency import Dependency
+from ipp_richsched.core.engines.schemes import BUILT_IN
+from ipp_richsched.core.events import (
+    EngineRegistered,
+    EngineUnregistered,
+    Event,
+    TaskReplied,
+    TaskSubmitted,
+    TimePassed,
+)
+from ipp_richsched.core.log import LogError, replay, write_log
+from ipp_richsched.core.machine import SchedulerCore
+from ipp_richsched.core.placement.match import Placement
+from ipp_richsched.core.settings import Settings
+from ipp_richsched.core.story import CoreError
+
+from .world import World
+
+REPLAY = """
+import sys
+from ipp_richsched.core.log import replay
+print(*replay(open(sys.argv[1])))
+"""
+
+
+def recorded_life(scheme: str) -> list[str]:
+    """The log of a random life."""
+    lines: list[str] = []
+    world = World(Random(5), scheme)
+    world.core = SchedulerCore(world.settings, trace=write_log(lines.append, world.settings))
+    for _ in range(600):
+        world.step()
+    world.drain()
+    return lines
+
+
+@pytest.mark.parametrize("scheme", sorted(BUILT_IN))
+@pytest.mark.parametrize("hash_seed", ["0", "77"])
+def test_another_process_does_the_same(scheme: str, hash_seed: str, tmp_path: Path) -> None:
+    lines = recorded_life(scheme)
+    path = tmp_path / "log"
+    path.write_text("".join(lines))
+    run = subprocess.run(
+        [sys.executable, "-c", REPLAY, str(path)],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.stdout.strip() == str(len(lines) - 1), run
+    assert len(lines) > 300
+
+
+def test_a_replay_finds_what_is_different() -> None:
+    lines = recorded_life("leastload")
+    number = next(n for n, line in enumerate(lines) if '"AssignTask"' in line)
+    step = json.loads(lines[number])
+    step["actions"].pop()
+    lines[number] = json.dumps(step)
+    fed, difference = replay(lines)
+    assert fed == number
+    assert f"line {number + 1}" in difference
+
+
+def test_a_replay_repeats_an_error_of_the_core() -> None:
+    lines: list[str] = []
+    core = SchedulerCore(trace=write_log(lines.append, Settings()))
+    core.handle(EngineRegistered(b"a"), now=0.0)
+    with mock.patch.object(Placement, "match", side_effect=ZeroDivisionError):
+        with pytest.raises(CoreError):
+            core.handle(TaskSubmitted("t"), now=1.0)
+        assert replay(lines) == (2, "")
+    fed, difference = replay(lines)  # by a core without the error
+    assert fed == 2
+    assert "AssignTask" in difference
+
+
+EVENTS: list[Any] = [
+    EngineRegistered(b"e\xff1"),
+    TaskSubmitted(
+        "t\ud800",
+        targets=frozenset([b"b", b"a"]),
+        after=Dependency(["x", "y"], all=False, failure=True),
+        timeout=1.5,
+        retries=3,
+    ),
+    TaskReplied(b"a", "t", None, False, problem="no status", mark=2),
+    TimePassed(),
+]
+ACTIONS: list[Any] = [
+    AssignTask("t", b"a", None, 2, 2),
+    FailTask("t", reasons.InternalError(), None, b"a"),
+    FailTask(
+        "t",
+        reasons.UnreachableDependency("after", (reasons.Ended("x", True, False),), 2, "first"),
+        None,
+    ),
+    FailTask("t", reasons.TimedOut(3.0, reasons.Awaited.TURN, reasons.few("abcde")), None),
+    Warn(reasons.TaskNotice("t", reasons.Stranded(None, reasons.few([]), reasons.few("a")))),
+    Warn(reasons.EngineNotice(b"a", reasons.Oddity.NOT_REACHED)),
+]
+
+
+@pytest.mark.parametrize("kind", [Event, Action])
+def test_what_is_written_can_be_read(kind: Any) -> None:
+    for value in EVENTS if kind is Event else ACTIONS:
+        plain = json.loads(json.dumps(to_plain(value)))
+        read = from_plain(plain, kind)
+        assert type(read) is type(value)
+        assert to_plain(read) == plain
+        if not isinstance(value, TaskSubmitted):  # dependencies have no equality
+            assert read == value
+    assert from_plain(to_plain(Settings(hwm=3)), Settings) == Settings(hwm=3)
+
+
+def test_events_are_frozen_and_equal_to_their_own_kind_only() -> None:
+    one, other = EngineRegistered(b"a"), EngineUnregistered(b"a")
+    with pytest.raises(AttributeError):
+        one.engine = b"b"  # type: ignore[misc]
+    assert one != other
+    assert one == EngineRegistered(b"a")
+    assert len({one, other, EngineRegistered(b"a")}) == 2
+    assert "payload" not in repr(TaskSubmitted("t", "payload"))
+    with pytest.raises(AttributeError):
+        Settings().hwm = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("plain", "words"),
+    [
+        ({"type": "Nothing"}, "is no EngineRegistered or"),
+        ({}, "is no EngineRegistered or"),
+        (3, "is no EngineRegistered or"),
+        ({"type": "EngineRegistered", "engine": 3}, "EngineRegistered.engine: 3 is no bytes"),
+        ({"type": "EngineRegistered"}, "EngineRegistered cannot be made"),
+        ({"type": "EngineRegistered", "engine": "a", "age": 3}, "no field 'age'"),
+        ({"type": "TaskSubmitted", "msg_id": "t", "timeout": True}, "TaskSubmitted.timeout"),
+        ({"type": "TaskSubmitted", "msg_id": "t", "targets": "ab"}, "TaskSubmitted.targets"),
+        ({"type": "AssignTask", "msg_id": "t"}, "is no EngineRegistered or"),
+    ],
+)
+def test_data_that_is_no_event_is_refused_by_name(plain: Any, words: str) -> None:
+    with pytest.raises(CodecError, match=words):
+        from_plain(plain, Event)
+
+
+def test_an_enum_that_is_none_is_refused() -> None:
+    with pytest.raises(CodecError, match="awaited"):
+        from_plain({"type": "TimedOut", "seconds": 1, "awaited": "GODOT"}, reasons.TimedOut)
+    with pytest.raises(CodecError, match="awaited"):
+        from_plain({"type": "TimedOut", "seconds": 1, "awaited": 3}, reasons.TimedOut)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (['{"format": 99}'], "line 1 of the log: its format is 99, not 1"),
+        (["[]"], "line 1 of the log"),
+        (["{"], "line 1 of the log"),
+        (['{"format": 1, "settings": {"type": "Settings"}}', '{"now": 1'], "line 2 of the log"),
+        (['{"format": 1, "settings": {"type": "Settings"}}', "{}"], "line 2 of the log: 'event'"),
+    ],
+)
+def test_a_log_that_cannot_be_read_is_refused_by_line(lines: list[str], words: str) -> None:
+    with pytest.raises(LogError, match=words):
+        replay(lines)
