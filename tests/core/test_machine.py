@@ -676,7 +676,7 @@ def test_tasks_that_time_out_before_they_are_looked_at_again_do_so_once() -> Non
     core = driver.core
     driver.submit("busy", targets=["a"])
     for number in range(3 * SLICE):
-        driver.submit(f"{number}", targets=["a", "b"], timeout=1)
+        driver.submit(f"{number}", targets=["a", "b"], timeout=1 - number / 1000)
     driver.now += 1
     core.handle(EngineUnregistered(b"a"), now=driver.now)
     assert core.busy
