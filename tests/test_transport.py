@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import zmq
@@ -65,3 +66,21 @@ def test_large_buffers_are_not_copied(sockets: Sockets) -> None:
     assert isinstance(large, zmq.Frame)
     assert isinstance(small, bytes)
     assert all(isinstance(part, bytes) for part in parts)
+
+
+@pytest.mark.parametrize("wrong", [None, "text", 3, [b"part"]])
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_a_message_with_a_part_that_cannot_be_sent_leaves_nothing_behind(
+    sockets: Sockets, wrong: object, place: int
+) -> None:
+    router, senders = sockets
+    senders[0].send(b"hello")  # so that the router knows it
+    assert taken(router) == [[PEERS[0], b"hello"]]
+    parts: list[Any] = [PEERS[0], b"one", b"two", b"three"]
+    parts[place] = wrong
+    with pytest.raises(TypeError, match="neither bytes nor a frame"):
+        Channel(router).send(parts)
+    Channel(router).send([PEERS[0], b"whole", zmq.Frame(b"message")])
+    assert senders[0].poll(5000)
+    assert senders[0].recv_multipart() == [b"whole", b"message"]
+    assert not senders[0].poll(0)

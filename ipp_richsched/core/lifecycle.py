@@ -13,6 +13,7 @@ from .engines.engine import Attempt, Engine
 from .events import TaskReplied, TaskSubmitted
 from .ready.order import rank_of
 from .reasons import Notice, Reason, UnreachableDependency
+from .record import make
 from .state import State
 from .step import Step
 from .task import ASSIGNED, FAILED, READY, SUCCEEDED, Task, TaskState
@@ -57,10 +58,13 @@ class Lifecycle:
             event.timeout,
             event.retries,
         )
-        with step.on(task):
-            self._note((step.now, msg_id, "submitted", ""))
-            self._start_timeout(step, task)
         return task
+
+    def begin(self, step: Step, task: Task) -> None:
+        """Begin the life of a new task."""
+        self._note((step.now, task.msg_id, "submitted", ""))
+        if task.timeout:
+            self._start_timeout(step, task)
 
     def make_ready(self, step: Step, task: Task) -> None:
         """All that a task waited for is there, but an engine."""
@@ -78,17 +82,26 @@ class Lifecycle:
         mark = number if engine.ident in task.had_by else 0
         msg_id = task.msg_id
         self._note((step.now, msg_id, "assigned to", engine.ident))
-        step.actions.append(AssignTask(msg_id, engine.ident, task.message, number, mark))
+        step.actions.append(make(AssignTask, (msg_id, engine.ident, task.message, number, mark)))
         task.attempt = engine.attempts[msg_id] = Attempt(msg_id, engine, number, mark)
         self._pool.assign(engine)
 
-    def end_attempt(self, attempt: Attempt) -> None:
-        """An engine is done with an attempt, or lost: its slot is free."""
-        task = self._tasks.get(attempt.msg_id)
-        if task is not None and task.attempt is attempt:
-            task.attempt = None
-        del attempt.engine.attempts[attempt.msg_id]
-        self._pool.finish(attempt.engine)
+    def end_attempt(self, attempt: Attempt) -> Task | None:
+        """An engine is done with an attempt, or lost: its slot is free.
+
+        Returns
+        -------
+        Task or None
+            The task that waits for this attempt; None if it was answered before.
+        """
+        engine, msg_id = attempt.engine, attempt.msg_id
+        del engine.attempts[msg_id]
+        self._pool.finish(engine)
+        task = self._tasks.get(msg_id)
+        if task is None or task.attempt is not attempt:
+            return None
+        task.attempt = None
+        return task
 
     def make_ready_again(self, step: Step, task: Task, expires: float | None = None) -> None:
         """Have a task wait for an engine; its timeout starts anew unless `expires` is given."""
@@ -120,7 +133,7 @@ class Lifecycle:
 
     def relay(self, step: Step, task: Task, event: TaskReplied) -> None:
         """Answer a task with its engine's reply."""
-        action = RelayReply(task.msg_id, event.engine, task.message, event.message)
+        action = make(RelayReply, (task.msg_id, event.engine, task.message, event.message))
         state = SUCCEEDED if event.status == "ok" else FAILED
         self._rest(step, task, state, event.engine, action, task.msg_id)
 

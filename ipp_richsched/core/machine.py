@@ -93,6 +93,7 @@ class SchedulerCore:
         self.pool = pool
         self.tasks = self.state.tasks
         self._trace = trace
+        self._backlog = self.state.backlog
         self._grace = settings.engine_grace
         self._now = -math.inf
         self._recovers = -math.inf  # when to go on after an error of our own
@@ -139,7 +140,8 @@ class SchedulerCore:
         self._now = now
         # While a backlog exists, events only record their own effect; TimePassed alone works it
         # off.  Otherwise each event in a flood would pay for a slice.
-        settles = not self.state.busy
+        backlog = self._backlog
+        settles = not (backlog.news or backlog.reviews or backlog.unplaced or self.pool.roomy)
         try:
             self._handlers[type(event)](step, event)  # type: ignore[operator]
             if settles:
@@ -206,18 +208,11 @@ class SchedulerCore:
         holder = self.pool.engines.get(engine)
         return holder.attempts.get(msg_id) if holder is not None else None
 
-    def _end_attempt(self, attempt: Attempt) -> Task | None:
-        """Free the slot of an attempt; the task that waits for it, unless that is answered."""
-        task = self.tasks.get(attempt.msg_id)
-        waits = task is not None and task.attempt is attempt
-        self._lifecycle.end_attempt(attempt)
-        return task if waits else None
-
     def _engine_unreachable(self, step: Step, event: EngineUnreachable) -> None:
         attempt = self._find_attempt(event.msg_id, event.engine)
         if attempt is None or attempt.number != event.attempt:
             return  # it has ended in the meantime
-        task = self._end_attempt(attempt)
+        task = self._lifecycle.end_attempt(attempt)
         if not attempt.engine.paused:
             self._pause(step, attempt.engine)
         if task is not None:
@@ -238,7 +233,7 @@ class SchedulerCore:
         attempt = self._find_attempt(event.msg_id, event.engine)
         if attempt is None or attempt.number != event.attempt:
             return  # it has ended in the meantime
-        task = self._end_attempt(attempt)
+        task = self._lifecycle.end_attempt(attempt)
         if task is not None:
             with step.on(task):
                 # to try again might fail for ever, ahead of all others
@@ -249,6 +244,7 @@ class SchedulerCore:
         if task is None:
             return
         with step.on(task):
+            self._lifecycle.begin(step, task)
             if not (task.after.ids or task.follow.ids):
                 self._lifecycle.make_ready(step, task)
                 return
@@ -263,33 +259,30 @@ class SchedulerCore:
     def _task_rejected(self, step: Step, event: TaskRejected) -> None:
         task = self._lifecycle.submit(step, TaskSubmitted(event.msg_id, event.message))
         if task is not None:
-            self._lifecycle.fail(step, task, InvalidMetadata(event.problem))
+            with step.on(task):
+                self._lifecycle.fail(step, task, InvalidMetadata(event.problem))
 
     def _task_replied(self, step: Step, event: TaskReplied) -> None:
-        attempt = self._find_attempt(event.msg_id, event.engine)
-        engine = attempt.engine if attempt is not None else None
-        if (
-            attempt is None
-            or engine is None
-            or engine.ident != event.engine
-            or attempt.mark != event.mark
-        ):
-            self._lifecycle.warn(step, ReplyDiscarded(event.engine, event.msg_id))
+        ident, msg_id, status, dependencies_met, _, problem, mark = event
+        attempt = self._find_attempt(msg_id, ident)
+        if attempt is None or attempt.mark != mark or attempt.engine.ident != ident:
+            self._lifecycle.warn(step, ReplyDiscarded(ident, msg_id))
             return
+        engine = attempt.engine
         engine.pause = 0.0
-        task = self._end_attempt(attempt)
+        task = self._lifecycle.end_attempt(attempt)
         if task is None:
             return  # it was answered while its attempt held the engine
         with step.on(task):
-            if not event.dependencies_met:
+            if not dependencies_met:
                 task.refused_by |= {engine}
                 self._lifecycle.take_back(step, task, engine)
-            elif event.status in ("ok", "aborted") or (event.status and not task.retries_left):
+            elif status in ("ok", "aborted") or (status and not task.retries_left):
                 self._lifecycle.relay(step, task, event)
             else:
-                reason = NoStatus(engine.ident, event.problem)
-                if event.problem:
-                    self._lifecycle.warn(step, TaskNotice(task.msg_id, reason))
+                reason = NoStatus(ident, problem)
+                if problem:
+                    self._lifecycle.warn(step, TaskNotice(msg_id, reason))
                 self._lifecycle.retry_or_fail(step, task, engine, reason)
 
     def _time_passed(self, step: Step, event: TimePassed) -> None:
@@ -315,7 +308,7 @@ class SchedulerCore:
             self._deadlines.add(step.now, Kind.GRACE, engine)
             step.deadlines_left -= len(attempts) - 1
         for attempt in attempts:
-            task = self._end_attempt(attempt)
+            task = self._lifecycle.end_attempt(attempt)
             if task is not None:
                 with step.on(task):
                     self._lifecycle.retry_or_fail(step, task, engine, EngineDied(engine.ident))
@@ -338,10 +331,11 @@ class SchedulerCore:
 
     def _settle(self, step: Step) -> None:
         """Work off what events entail, as far as the budget of the step goes."""
-        backlog = self.state.backlog
+        backlog, roomy = self._backlog, self.pool.roomy
         while True:
-            self._cascade.work(step)
-            if backlog.unplaced or self.pool.roomy:
+            if backlog.news or backlog.reviews:
+                self._cascade.work(step)
+            if backlog.unplaced or roomy:
                 self._placement.match(step)
             if not (backlog.news or backlog.reviews) or min(step.work_left, step.places_left) <= 0:
                 return
@@ -351,7 +345,8 @@ class SchedulerCore:
         task = step.task
         msg_id = task.msg_id if task is not None else getattr(event, "msg_id", "")
         # what it kept from being done is taken up again, after a while
-        self.pool.roomy = dict.fromkeys(self.pool.engines.values())
+        self.pool.roomy.clear()
+        self.pool.roomy.update(dict.fromkeys(self.pool.engines.values()))
         if self._recovers <= step.now:  # or else errors that keep coming would put it off for ever
             self._recovers = step.now + RECOVERY
         if task is not None and msg_id in self.tasks:

@@ -6,6 +6,12 @@ from typing import Any, TypeVar, get_type_hints
 
 T = TypeVar("T", bound=type)
 
+make: Any = tuple.__new__
+"""Makes a record of its class and a tuple of all its fields, at a third of the price of a call.
+
+For those four that are made for each task.
+"""
+
 
 def record(cls: T) -> T:
     """Make a `NamedTuple` class equal to its own kind only, with a short `repr`.

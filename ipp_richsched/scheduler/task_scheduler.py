@@ -16,7 +16,7 @@ from traitlets import Float, Integer, TraitError, Unicode, default, observe, val
 from ..core.engines.pool import EnginePool
 from ..core.engines.schemes import BUILT_IN, Scheme, SchemeError, find_scheme, user_scheme
 from ..core.events import EngineRegistered, EngineUnregistered, Event
-from ..core.machine import SchedulerCore
+from ..core.machine import SchedulerCore, Trace
 from ..core.settings import Settings
 from ..wire.checks import printable
 from ..wire.messages import Frames, Wire
@@ -103,7 +103,7 @@ class RichTaskScheduler(TaskScheduler):
         settings = Settings(
             pool.scheme.name, self.hwm, self.engine_grace, self.stranded_timeout, seed
         )
-        self._core = SchedulerCore(settings, pool)
+        self._core = SchedulerCore(settings, pool, self._make_trace(settings))
 
     def _make_pool(self) -> EnginePool:
         scheme = self._scheme
@@ -114,6 +114,10 @@ class RichTaskScheduler(TaskScheduler):
             return EnginePool(scheme, self.hwm, self._random)
         hooks = (self.add_job, self.finish_job)
         return HookedPool(scheme, self.hwm, self._random, *hooks, self.log)
+
+    def _make_trace(self, settings: Settings) -> Trace | None:
+        """What is told of each step of the core: nothing, but in a subclass for tests."""
+        return None
 
     _turns: Turns | None = None  # until it is started
 

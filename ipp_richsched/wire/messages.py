@@ -26,6 +26,7 @@ from ..core.events import (
     TaskReplied,
     TaskSubmitted,
 )
+from ..core.record import make
 from .checks import (
     SHORT,
     Flags,
@@ -102,7 +103,7 @@ class Wire:
             check_msg_type(header)
             packed, metadata, flags = self._read_metadata(parts[METADATA])
             self._check_for_engines(parts, header, metadata)
-            return TaskSubmitted(msg_id, self._share_common_parts(frames, packed), *flags)
+            return make(TaskSubmitted, (msg_id, self._share_common_parts(frames, packed), *flags))
         except (MessageError, TypeError, ValueError, RecursionError) as error:
             return TaskRejected(msg_id, str(error), tuple(frames))
 
@@ -189,7 +190,7 @@ class Wire:
         engine = frames[0]
         assert isinstance(engine, bytes)  # an identity is never as long as a frame that is not
         # the list is the caller's, who may use it again
-        return TaskReplied(engine, msg_id, status, met, tuple(frames), problem, mark)
+        return make(TaskReplied, (engine, msg_id, status, met, tuple(frames), problem, mark))
 
     def read_notification(self, frames: Frames) -> EngineRegistered | EngineUnregistered | None:
         """Read what the hub published; None where it is of no concern."""

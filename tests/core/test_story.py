@@ -141,7 +141,7 @@ def test_a_task_that_does_not_even_become_one_is_answered() -> None:
         driver.submit("t")
     assert caught.value.actions == [fail("t", Failure.INTERNAL_ERROR)]
     with (
-        mock.patch.object(Lifecycle, "_start_timeout", side_effect=ZeroDivisionError("oh no")),
+        mock.patch.object(Lifecycle, "begin", side_effect=ZeroDivisionError("oh no")),
         pytest.raises(CoreError) as caught,
     ):
         driver.submit("u")

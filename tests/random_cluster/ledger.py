@@ -165,6 +165,8 @@ class Ledger:
         record = self.engines.setdefault(engine, EngineRecord())
         record.notices += 1
         record.dead_since = None
+        for task in self.records.values():
+            task.refused_by.discard(engine)  # one that comes back is a new engine
 
     def unregister(self, engine: str) -> None:
         now, known = time.monotonic(), self.engines[engine]
