@@ -18,7 +18,7 @@ import pytest
 from ipp_richsched.cli import main
 from ipp_richsched.demo import run as demo
 from ipp_richsched.demo.checks import Run, checks
-from ipp_richsched.demo.dag import IMPATIENT, Journal, orphan, pipeline
+from ipp_richsched.demo.dag import IMPATIENT, Notes, orphan, pipeline
 from ipp_richsched.workflows.attempts import Attempt
 from ipp_richsched.workflows.local_cluster import ClusterError, local_cluster
 
@@ -128,20 +128,20 @@ def answered(error: str | None = None) -> Future[None]:
 @pytest.fixture
 def good() -> Run:
     """A run on two engines in which all went as it should."""
-    jobs = pipeline(2)
+    tasks = pipeline(2)
     attempts = []
-    for when, job in enumerate(jobs):
+    for when, task in enumerate(tasks):
         attempts += [
-            Attempt(job.name, 0, when + i / 10, when + i / 10 + 0.1, "failed")
-            for i in range(job.failures)
+            Attempt(task.name, 0, when + i / 10, when + i / 10 + 0.1, "failed")
+            for i in range(task.failures)
         ]
-        attempts.append(Attempt(job.name, 0, when + 0.5, when + 0.9, "done"))
+        attempts.append(Attempt(task.name, 0, when + 0.5, when + 0.9, "done"))
     killed = Attempt("fit-0", 1, 9.0, 9.2, "killed")
     late = orphan("fetch-0")
-    results = {job.name: answered() for job in jobs}
+    results = {task.name: answered() for task in tasks}
     results[IMPATIENT.name] = answered("TaskTimeout")
     results[late.name] = answered("ImpossibleDependency")
-    return Run([0, 1], jobs, results, [killed, *attempts], killed, late, 0.0)
+    return Run([0, 1], tasks, results, [killed, *attempts], killed, late, 0.0)
 
 
 def wrong(run: Run) -> list[str]:
@@ -168,7 +168,7 @@ def test_a_task_on_the_wrong_engine_is_seen(good: Run) -> None:
 
 
 def test_a_retry_too_few_is_seen(good: Run) -> None:
-    once = [a for a in good.attempts if a.outcome != "failed"]
+    once = [a for a in good.attempts if a.state != "failed"]
     assert wrong(replace(good, attempts=once)) == ["retries"]
 
 
@@ -177,15 +177,15 @@ def test_a_kill_that_did_not_happen_is_seen(good: Run) -> None:
 
 
 def test_a_task_that_was_lost_with_its_engine_is_seen(good: Run) -> None:
-    lost = [a for a in good.attempts if a.task != "fit-0" or a.outcome == "killed"]
+    lost = [a for a in good.attempts if a.task != "fit-0" or a.state == "killed"]
     assert "retries" in wrong(replace(good, attempts=lost))
 
 
-@pytest.mark.parametrize("job", ["impatient", "orphan"])
+@pytest.mark.parametrize("task", ["impatient", "orphan"])
 @pytest.mark.parametrize("result", [answered(), answered("RuntimeError"), Future()])
-def test_a_task_that_was_not_refused_is_seen(job: str, result: Any, good: Run) -> None:
-    good.results[job] = result
-    assert wrong(good) == [{"impatient": "timeout", "orphan": "follow"}[job]]
+def test_a_task_that_was_not_refused_is_seen(task: str, result: Any, good: Run) -> None:
+    good.results[task] = result
+    assert wrong(good) == [{"impatient": "timeout", "orphan": "follow"}[task]]
 
 
 def test_a_refused_task_that_ran_is_seen(good: Run) -> None:
@@ -194,16 +194,16 @@ def test_a_refused_task_that_ran_is_seen(good: Run) -> None:
 
 
 def test_the_journal_tells_which_attempt_died(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal", {0: 100, 1: 101})
-    journal.path.write_text(
+    notes = Notes(tmp_path / "notes", {0: 100, 1: 101})
+    notes.path.write_text(
         "flaky 100 1.0 running\nfit-0 101 1.5 running\nflaky 100 2.0 failed\n"
         "flaky 100 2.5 running\nfit-1 1"
     )
     failed = Attempt("flaky", 0, 1.0, 2.0, "failed")
     running = Attempt("flaky", 0, 2.5, 2.5, "running")
-    assert journal.attempts() == [failed, Attempt("fit-0", 1, 1.5, 1.5, "running"), running]
-    journal.killed = (1, 3.0)
-    assert journal.attempts() == [failed, Attempt("fit-0", 1, 1.5, 3.0, "killed"), running]
+    assert notes.attempts() == [failed, Attempt("fit-0", 1, 1.5, 1.5, "running"), running]
+    notes.killed = (1, 3.0)
+    assert notes.attempts() == [failed, Attempt("fit-0", 1, 1.5, 3.0, "killed"), running]
 
 
 @pytest.fixture

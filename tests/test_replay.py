@@ -15,7 +15,7 @@ from ipp_richsched.cli import main
 from ipp_richsched.workflows import replay
 from ipp_richsched.workflows.attempts import Attempt, engine_table, out_of_order
 from ipp_richsched.workflows.local_cluster import local_cluster
-from ipp_richsched.workflows.replay import Outcome, run
+from ipp_richsched.workflows.replay import Replay, run
 from ipp_richsched.workflows.steps import Step, bounds, scaled
 from ipp_richsched.workflows.wfformat import load
 
@@ -48,34 +48,34 @@ def diamond(tmp_path: Path) -> str:
 @each_instance
 def test_a_real_workflow_runs_in_order_and_whole(instance: Path, client: ipp.Client) -> None:
     steps = scaled(load(instance), ENGINES, 1)
-    outcome = run(client, steps)
-    assert outcome.problems == []
-    attempts = {attempt.task: attempt for attempt in outcome.attempts}
+    ran = run(client, steps)
+    assert ran.problems == []
+    attempts = {attempt.task: attempt for attempt in ran.attempts}
     assert attempts.keys() == {step.name for step in steps}
     assert {attempt.engine for attempt in attempts.values()} == set(client.ids)
     for step in steps:
         for parent in step.parents:
             assert attempts[step.name].started >= attempts[parent].ended
-    assert outcome.makespan >= bounds(steps, ENGINES).makespan == pytest.approx(1)
+    assert ran.makespan >= bounds(steps, ENGINES).makespan == pytest.approx(1)
 
 
 def test_a_workflow_of_no_duration(client: ipp.Client) -> None:
     steps = scaled([Step(step.name, step.parents, 0) for step in DIAMOND], ENGINES, 10)
-    outcome = run(client, steps)
-    assert outcome.problems == []
-    assert len(outcome.attempts) == len(DIAMOND)
+    ran = run(client, steps)
+    assert ran.problems == []
+    assert len(ran.attempts) == len(DIAMOND)
 
 
 def test_tasks_that_fail_are_named_with_those_that_need_them(client: ipp.Client) -> None:
     # No engine can sleep for less than no time.
     first, left, right, last = DIAMOND
     steps = [first, Step("left", left.parents, -1), right, last]
-    outcome = run(client, [Step(s.name, s.parents, s.seconds / 100) for s in steps])
-    assert sorted(outcome.problems) == [
+    ran = run(client, [Step(s.name, s.parents, s.seconds / 100) for s in steps])
+    assert sorted(ran.problems) == [
         "last: failed, ImpossibleDependency",
         "left: failed, ValueError",
     ]
-    assert {attempt.task for attempt in outcome.attempts} == {"first", "right"}
+    assert {attempt.task for attempt in ran.attempts} == {"first", "right"}
 
 
 @pytest.mark.skipif(not INSTANCES, reason="needs one of the real workflows")
@@ -110,7 +110,7 @@ def test_problems_are_told_and_make_the_status_1(
     diamond: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     problems = [f"task-{i}: lost, no answer" for i in range(1000)]
-    monkeypatch.setattr(replay, "run", lambda client, steps: Outcome([], 0, problems))
+    monkeypatch.setattr(replay, "run", lambda client, steps: Replay([], 0, problems))
     assert main(["replay", diamond]) == 1
     shown = capsys.readouterr().err.splitlines()
     assert shown[0] == "task-0: lost, no answer"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import ipyparallel as ipp
 
 from ..workflows.attempts import Attempt, error_name, out_of_order
-from .dag import FLAKY, IMPATIENT, Job
+from .dag import FLAKY, IMPATIENT, DemoTask
 
 
 @dataclass(frozen=True)
@@ -18,30 +18,30 @@ class Run:
     ----------
     engines : list of int
         The engines it began with.
-    jobs : list of Job
-        The DAG, without the jobs that are not to succeed.
+    tasks : list of DemoTask
+        The DAG, without the tasks that are not to succeed.
     results : dict of str to ipyparallel.AsyncResult
-        Of all jobs, by name.
+        Of all tasks, by name.
     attempts : list of Attempt
         What ran.
     killed : Attempt or None
         What ran on the engine that was killed.
-    orphan : Job or None
-        The job that follows the engine that was killed.
+    orphan : DemoTask or None
+        The task that follows the engine that was killed.
     submitted : float
-        When the first job was submitted, in seconds since the epoch.
+        When the first task was submitted, in seconds since the epoch.
     """
 
     engines: list[int]
-    jobs: list[Job]
+    tasks: list[DemoTask]
     results: dict[str, ipp.AsyncResult]
     attempts: list[Attempt]
     killed: Attempt | None
-    orphan: Job | None
+    orphan: DemoTask | None
     submitted: float
 
-    def outcome(self, name: str) -> str:
-        """Return "done", "no answer", or the name of the error of a job."""
+    def end(self, name: str) -> str:
+        """Return "done", "no answer", or the name of the error of a task."""
         result = self.results[name]
         if not result.done():
             return "no answer"
@@ -49,12 +49,12 @@ class Run:
         return "done" if error is None else error_name(error)
 
     def of(self, name: str) -> list[Attempt]:
-        """Return the attempts of a job, first to last."""
+        """Return the attempts of a task, first to last."""
         return [attempt for attempt in self.attempts if attempt.task == name]
 
     def engine(self, name: str) -> int | None:
-        """Return the engine on which a job succeeded."""
-        done = [attempt.engine for attempt in self.of(name) if attempt.outcome == "done"]
+        """Return the engine on which a task succeeded."""
+        done = [attempt.engine for attempt in self.of(name) if attempt.state == "done"]
         return done[-1] if done else None
 
 
@@ -95,19 +95,19 @@ def checks(run: Run) -> list[Check]:
 
 
 def _tasks(run: Run) -> Check:
-    done = sum(run.outcome(job.name) == "done" for job in run.jobs)
-    return Check("tasks", done == len(run.jobs), f"{done} of {len(run.jobs)} succeeded")
+    done = sum(run.end(task.name) == "done" for task in run.tasks)
+    return Check("tasks", done == len(run.tasks), f"{done} of {len(run.tasks)} succeeded")
 
 
 def _after(run: Run) -> Check:
-    early = out_of_order([job.step for job in run.jobs], run.attempts)
+    early = out_of_order([task.step for task in run.tasks], run.attempts)
     found = f"too early: {', '.join(early)}" if early else "none ran before what it depends on"
     return Check("after", not early, found)
 
 
 def _follow(run: Run) -> Check:
-    followers = [job for job in run.jobs if job.follow]
-    right = sum(run.engine(job.name) == run.engine(job.follow[0]) for job in followers)
+    followers = [task for task in run.tasks if task.follow]
+    right = sum(run.engine(task.name) == run.engine(task.follow[0]) for task in followers)
     return Check(
         "follow",
         right == len(followers),
@@ -116,9 +116,9 @@ def _follow(run: Run) -> Check:
 
 
 def _retries(run: Run) -> Check:
-    outcomes = [attempt.outcome for attempt in run.of(FLAKY.name)]
+    states = [attempt.state for attempt in run.of(FLAKY.name)]
     wanted = ["failed"] * FLAKY.failures + ["done"]
-    return Check("retries", outcomes == wanted, f"{FLAKY.name} {', '.join(outcomes)}")
+    return Check("retries", states == wanted, f"{FLAKY.name} {', '.join(states)}")
 
 
 def _kill(run: Run) -> Check:
@@ -128,12 +128,12 @@ def _kill(run: Run) -> Check:
     engine = run.engine(task)
     found = f"{task} died with engine {run.killed.engine} and "
     if engine in (None, run.killed.engine):
-        return Check("retries", False, f"{found}did not run elsewhere: {run.outcome(task)}")
+        return Check("retries", False, f"{found}did not run elsewhere: {run.end(task)}")
     return Check("retries", True, f"{found}ran again on engine {engine}")
 
 
 def _refusals(run: Run) -> list[Check]:
-    """Check the jobs that are to be refused, with the right error and without having run."""
+    """Check the tasks that are to be refused, with the right error and without having run."""
     first = IMPATIENT.after[0]
     wish = f"{IMPATIENT.name} waits {IMPATIENT.timeout:g} s for {first}, which takes longer"
     found = [_refusal(run, "timeout", IMPATIENT, "TaskTimeout", wish)]
@@ -143,7 +143,7 @@ def _refusals(run: Run) -> list[Check]:
     return found
 
 
-def _refusal(run: Run, subject: str, job: Job, error: str, wish: str) -> Check:
-    outcome = run.outcome(job.name)
-    ok = outcome == error and not run.of(job.name)
-    return Check(subject, ok, f"{wish}: {outcome}" + ("" if ok else f", not {error}"))
+def _refusal(run: Run, subject: str, task: DemoTask, error: str, wish: str) -> Check:
+    end = run.end(task.name)
+    ok = end == error and not run.of(task.name)
+    return Check(subject, ok, f"{wish}: {end}" + ("" if ok else f", not {error}"))

@@ -14,14 +14,14 @@ from typing import cast
 
 import ipyparallel as ipp
 
-from ..workflows.attempts import Attempt, AttemptOutcome
+from ..workflows.attempts import Attempt, AttemptState
 from ..workflows.steps import Step
 
 FIT = "fit-"
 
 
 @dataclass(frozen=True)
-class Job:
+class DemoTask:
     """A task of the demo.
 
     Attributes
@@ -31,7 +31,7 @@ class Job:
     seconds : float
         How long it sleeps.
     after, follow : tuple of str
-        The jobs it depends on, in time and in place.
+        The tasks it depends on, in time and in place.
     retries : int
         How often it may run again.
     timeout : float
@@ -54,42 +54,42 @@ class Job:
         return Step(self.name, self.after + self.follow, self.seconds)
 
 
-FLAKY = Job("flaky", 0.3, retries=2, failures=2)
-IMPATIENT = Job("impatient", 0.1, after=("report",), timeout=1)
+FLAKY = DemoTask("flaky", 0.3, retries=2, failures=2)
+IMPATIENT = DemoTask("impatient", 0.1, after=("report",), timeout=1)
 
 
-def pipeline(n: int) -> list[Job]:
-    """Return the DAG for `n` engines, parents first; all of its jobs are to succeed.
+def pipeline(n: int) -> list[DemoTask]:
+    """Return the DAG for `n` engines, parents first; all of its tasks are to succeed.
 
     No fit runs before all that `follow` anything but the merge have run: so the engine that dies
-    during a fit takes nothing with it that a later job has to follow.
+    during a fit takes nothing with it that a later task has to follow.
     """
     indices = range(2 * n)
-    fetch = [Job(f"fetch-{i}", 0.4 + 0.2 * (i % 3)) for i in indices]
-    clean = [Job(f"clean-{i}", 0.4, follow=(f"fetch-{i}",)) for i in indices]
-    cleaned = tuple(job.name for job in clean)
-    fit = [Job(f"{FIT}{i}", 1.2 + 0.2 * (i % 3), after=cleaned, retries=2) for i in indices]
-    merge = Job("merge", 0.6, after=(*(job.name for job in fit), FLAKY.name))
-    report = Job("report", 0.4, follow=(merge.name,))
+    fetch = [DemoTask(f"fetch-{i}", 0.4 + 0.2 * (i % 3)) for i in indices]
+    clean = [DemoTask(f"clean-{i}", 0.4, follow=(f"fetch-{i}",)) for i in indices]
+    cleaned = tuple(task.name for task in clean)
+    fit = [DemoTask(f"{FIT}{i}", 1.2 + 0.2 * (i % 3), after=cleaned, retries=2) for i in indices]
+    merge = DemoTask("merge", 0.6, after=(*(task.name for task in fit), FLAKY.name))
+    report = DemoTask("report", 0.4, follow=(merge.name,))
     return [*fetch, *clean, FLAKY, *fit, merge, report]
 
 
-def orphan(of: str) -> Job:
-    """Return a job that follows `of`, which has run on an engine that is dead."""
-    return Job("orphan", 0.1, follow=(of,))
+def orphan(of: str) -> DemoTask:
+    """Return a task that follows `of`, which has run on an engine that is dead."""
+    return DemoTask("orphan", 0.1, follow=(of,))
 
 
 @ipp.interactive
-def work(name: str, seconds: float, failures: int, journal: str) -> None:
-    """Sleep, note when in the journal, and fail the first `failures` times; runs on an engine."""
+def work(name: str, seconds: float, failures: int, notes: str) -> None:
+    """Sleep, note when in the notes, and fail the first `failures` times; runs on an engine."""
     import os
     import time
 
     def note(event: str) -> None:
-        with open(journal, "a") as file:
+        with open(notes, "a") as file:
             file.write(f"{name} {os.getpid()} {time.time()} {event}\n")
 
-    with open(journal) as file:
+    with open(notes) as file:
         failed = sum(line.startswith(f"{name} ") and line.endswith("failed\n") for line in file)
     note("running")
     time.sleep(seconds)
@@ -99,7 +99,7 @@ def work(name: str, seconds: float, failures: int, journal: str) -> None:
     note("done")
 
 
-class Journal:
+class Notes:
     """What the engines note: when each attempt starts and ends.
 
     Results tell only of the last attempt of a task, and nothing of one that died with its engine.
@@ -135,9 +135,9 @@ class Journal:
             if event == "running":
                 running[engine] = Attempt(task, engine, float(when), float(when), "running")
             else:
-                outcome = cast(AttemptOutcome, event)
-                ended.append(replace(running.pop(engine), ended=float(when), outcome=outcome))
+                state = cast(AttemptState, event)
+                ended.append(replace(running.pop(engine), ended=float(when), state=state))
         if self.killed is not None and self.killed[0] in running:
             engine, time = self.killed
-            ended.append(replace(running.pop(engine), ended=time, outcome="killed"))
+            ended.append(replace(running.pop(engine), ended=time, state="killed"))
         return [*ended, *running.values()]

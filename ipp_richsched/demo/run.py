@@ -20,7 +20,7 @@ from ..workflows.progress import watch
 from ..workflows.steps import Bounds, bounds
 from ..workflows.timeline import timeline
 from .checks import Run, checks
-from .dag import FIT, IMPATIENT, Job, Journal, orphan, pipeline, work
+from .dag import FIT, IMPATIENT, DemoTask, Notes, orphan, pipeline, work
 
 PICTURE = "ipp-richsched-demo.png"
 
@@ -53,7 +53,7 @@ def demo(n: int) -> int:
     print(f"starting a controller and {n} engines", flush=True)
     with local_cluster(n, controller_args=_CONTROLLER_ARGS) as client:
         run = _run(client)
-    limit = bounds([job.step for job in run.jobs], n)
+    limit = bounds([task.step for task in run.tasks], n)
     _print_engines(run, limit)
     found = checks(run)
     print("as it should be:", *found, sep="\n")
@@ -68,52 +68,52 @@ def _run(client: ipp.Client) -> Run:
     engines = list(client.ids)
     pids = client[engines].apply_async(os.getpid).get_dict()
     # It goes when the cluster goes.
-    journal = Journal(Path(client.cluster.profile_dir, "journal"), pids)
+    notes = Notes(Path(client.cluster.profile_dir, "notes"), pids)
     results: dict[str, ipp.AsyncResult] = {}
-    submit = partial(_submit, client.load_balanced_view(), journal, results)
-    jobs = pipeline(len(engines))
-    print(f"running {len(jobs)} tasks: fetch, clean, fit, merge, report", flush=True)
+    submit = partial(_submit, client.load_balanced_view(), notes, results)
+    tasks = pipeline(len(engines))
+    print(f"running {len(tasks)} tasks: fetch, clean, fit, merge, report", flush=True)
     submitted = time.time()
-    for job in [*jobs, IMPATIENT]:
-        submit(job)
-    watch(results, timeout=_TIMEOUT, meanwhile=partial(_kill_during_a_fit, journal, pids))
+    for task in [*tasks, IMPATIENT]:
+        submit(task)
+    watch(results, timeout=_TIMEOUT, meanwhile=partial(_kill_during_a_fit, notes, pids))
 
-    attempts = journal.attempts()
-    killed = next((attempt for attempt in attempts if attempt.outcome == "killed"), None)
+    attempts = notes.attempts()
+    killed = next((attempt for attempt in attempts if attempt.state == "killed"), None)
     late = None
     if killed is not None:
-        there = (a.task for a in attempts if a.engine == killed.engine and a.outcome == "done")
+        there = (a.task for a in attempts if a.engine == killed.engine and a.state == "done")
         late = orphan(next(there, killed.task))
         submit(late)
         wait([results[late.name]], timeout=_ORPHAN_TIMEOUT)
-    return Run(engines, jobs, results, attempts, killed, late, submitted)
+    return Run(engines, tasks, results, attempts, killed, late, submitted)
 
 
 def _submit(
-    view: ipp.LoadBalancedView, journal: Journal, results: dict[str, ipp.AsyncResult], job: Job
+    view: ipp.LoadBalancedView, notes: Notes, results: dict[str, ipp.AsyncResult], task: DemoTask
 ) -> None:
     with view.temp_flags(
-        after=[results[name] for name in job.after],
-        follow=[results[name] for name in job.follow],
-        retries=job.retries,
-        timeout=job.timeout,
+        after=[results[name] for name in task.after],
+        follow=[results[name] for name in task.follow],
+        retries=task.retries,
+        timeout=task.timeout,
     ):
-        results[job.name] = view.apply_async(
-            work, job.name, job.seconds, job.failures, str(journal.path)
+        results[task.name] = view.apply_async(
+            work, task.name, task.seconds, task.failures, str(notes.path)
         )
 
 
-def _kill_during_a_fit(journal: Journal, pids: Mapping[int, int]) -> None:
+def _kill_during_a_fit(notes: Notes, pids: Mapping[int, int]) -> None:
     """Kill an engine that is in the middle of a fit, once."""
-    if journal.killed is not None:
+    if notes.killed is not None:
         return
     now = time.time()
-    for attempt in journal.attempts():
-        in_a_fit = attempt.outcome == "running" and attempt.task.startswith(FIT)
+    for attempt in notes.attempts():
+        in_a_fit = attempt.state == "running" and attempt.task.startswith(FIT)
         if in_a_fit and now - attempt.started >= _KILL_AFTER:
             pid = pids[attempt.engine]
             psutil.Process(pid).kill()
-            journal.killed = (attempt.engine, time.time())
+            notes.killed = (attempt.engine, time.time())
             tqdm.write(f"killed engine {attempt.engine} (process {pid}) in {attempt.task}")
             return
 

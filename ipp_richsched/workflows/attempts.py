@@ -8,7 +8,7 @@ from typing import Literal
 
 from .steps import Step
 
-AttemptOutcome = Literal["running", "done", "failed", "killed"]
+AttemptState = Literal["running", "done", "failed", "killed"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Attempt:
         The id of the engine.
     started, ended : float
         When, in seconds since the epoch.
-    outcome : {"running", "done", "failed", "killed"}
+    state : {"running", "done", "failed", "killed"}
         How it ended; one that is running has no end yet, and `ended` is its start.
     """
 
@@ -31,7 +31,7 @@ class Attempt:
     engine: int
     started: float
     ended: float
-    outcome: AttemptOutcome
+    state: AttemptState
 
 
 def engine_table(
@@ -57,7 +57,7 @@ def engine_table(
     busy = dict.fromkeys(engines, 0.0)
     for attempt in attempts:
         if attempt.engine in tasks:
-            tasks[attempt.engine] += attempt.outcome == "done"
+            tasks[attempt.engine] += attempt.state == "done"
             busy[attempt.engine] += attempt.ended - attempt.started
     lines = ["engine  tasks run     busy"]
     for engine in engines:
@@ -85,7 +85,7 @@ def out_of_order(steps: Iterable[Step], attempts: Iterable[Attempt]) -> list[str
     completed: dict[str, float] = {}
     for attempt in attempts:
         started[attempt.task] = min(attempt.started, started.get(attempt.task, attempt.started))
-        if attempt.outcome == "done":
+        if attempt.state == "done":
             completed[attempt.task] = attempt.ended
     never = float("inf")
     return [

@@ -24,7 +24,7 @@ _PROBLEMS_SHOWN = 10
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Replay:
     """How a workflow ran.
 
     Attributes
@@ -42,7 +42,7 @@ class Outcome:
     problems: list[str]
 
 
-def run(client: ipp.Client, steps: Sequence[Step]) -> Outcome:
+def run(client: ipp.Client, steps: Sequence[Step]) -> Replay:
     """Run `steps` through a load-balanced view; each one sleeps for its duration.
 
     Parameters
@@ -54,7 +54,7 @@ def run(client: ipp.Client, steps: Sequence[Step]) -> Outcome:
 
     Returns
     -------
-    Outcome
+    Replay
     """
     view = client.load_balanced_view()
     results: dict[str, ipp.AsyncResult] = {}
@@ -89,7 +89,7 @@ def run(client: ipp.Client, steps: Sequence[Step]) -> Outcome:
     early = out_of_order(steps, attempts)
     problems += [f"{name}: started before its parents were completed" for name in early]
     makespan = max((attempt.ended for attempt in attempts), default=submitted) - submitted
-    return Outcome(attempts, makespan, problems)
+    return Replay(attempts, makespan, problems)
 
 
 def replay(path: Path, n: int, seconds: float) -> int:
@@ -125,14 +125,14 @@ def replay(path: Path, n: int, seconds: float) -> int:
     print(f"starting a controller and {n} engines", flush=True)
     with local_cluster(n) as client:
         engines = list(client.ids)
-        outcome = run(client, steps)
+        ran = run(client, steps)
         died = {engine: "died" for engine in engines if engine not in client.ids}
     print()
-    print(engine_table(outcome.attempts, engines, died))
-    print(f"makespan {outcome.makespan:.2f} s, {bounds(steps, n)}")
-    if outcome.problems:
-        shown = outcome.problems[:_PROBLEMS_SHOWN]
-        if more := len(outcome.problems) - len(shown):
+    print(engine_table(ran.attempts, engines, died))
+    print(f"makespan {ran.makespan:.2f} s, {bounds(steps, n)}")
+    if ran.problems:
+        shown = ran.problems[:_PROBLEMS_SHOWN]
+        if more := len(ran.problems) - len(shown):
             shown.append(f"and {more} more")
         print("\n".join(shown), file=sys.stderr)
         return 1

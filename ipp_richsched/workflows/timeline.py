@@ -42,7 +42,7 @@ def timeline(attempts: Sequence[Attempt], path: Path, *, start: float, lower_bou
     figure = Figure(figsize=(11, 1.8 + 0.45 * len(engines)), layout="constrained")
     axes = figure.add_subplot()
     for attempt in attempts:
-        done = attempt.outcome == "done"
+        done = attempt.state == "done"
         axes.barh(
             attempt.engine,
             attempt.ended - attempt.started,
@@ -55,7 +55,7 @@ def timeline(attempts: Sequence[Attempt], path: Path, *, start: float, lower_bou
         )
     bound = axes.axvline(lower_bound, color="black", linestyle="--", label="lower bound")
     handles = [*(Patch(color=colour, label=kind) for kind, colour in colours.items()), bound]
-    killed = [attempt for attempt in attempts if attempt.outcome == "killed"]
+    killed = [attempt for attempt in attempts if attempt.state == "killed"]
     handles += axes.plot(
         [attempt.ended - start for attempt in killed],
         [attempt.engine for attempt in killed],
