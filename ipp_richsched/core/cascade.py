@@ -89,9 +89,9 @@ class Cascade:
         count = count_follow if follows else count_after
         steps = min(step.work_left, len(dependents))
         step.work_left -= steps
-        for _ in range(steps):
-            task = dependents.pop()
-            with step.on(task):
+        with step:  # one scope for all: most of them are only counted
+            for _ in range(steps):
+                task = step.task = dependents.pop()
                 if task.state is WAITING:
                     if count(task, outcome):
                         self.advance(step, task, first)
