@@ -143,6 +143,9 @@ class Load:
 BASES: dict[str, Load] = {
     "flat": Load("flat"),
     "flat, 256 under way": Load("flat, 256 under way", take=partial(cpu, window=256), tasks=4_000),
+    "different sets, none queued": Load(
+        "different sets, none queued", take=partial(cpu, shape=shapes.different_targets, window=16)
+    ),
     "a backlog of 1,000": Load("backlog of 1,000", take=partial(backlog, size=1_000)),
 }
 """What ours is compared with, done by a cluster of ours with 16 engines in the same rounds."""
@@ -232,6 +235,15 @@ LOADS = [
     *_flat(),
     *_crowded(),
     *_shaped(),
+    Load(
+        "10,000 different sets of targets queued",
+        "ours <= 1.2 with none",
+        take=partial(cpu, shape=shapes.different_targets, window=20_000),
+        kinds=(OURS,),
+        beside="different sets, none queued",
+        tasks=40_000,
+        takes=5,
+    ),
     Load("backlog of 1,000", take=BASES["a backlog of 1,000"].take, kinds=(OURS,)),
     Load(
         "backlog of 200,000",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from itertools import count, cycle
+from itertools import combinations, count, cycle
 from random import Random
 from typing import Any, TypeAlias
 
@@ -74,3 +74,11 @@ def some_targets(engines: Sequence[str]) -> Shape:
     few = max(1, len(engines) // 4)
     for start in count():
         yield {"targets": [engines[(start + place) % len(engines)] for place in range(few)]}
+
+
+def different_targets(engines: Sequence[str]) -> Shape:
+    """Each task for five or six of the engines, another set for each of the next 12,000."""
+    sets = [*combinations(engines, 5), *combinations(engines, 6)]
+    Random(2).shuffle(sets)
+    for targets in cycle(sets):
+        yield {"targets": list(targets)}
