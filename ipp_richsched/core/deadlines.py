@@ -18,7 +18,19 @@ class Kind(enum.Enum):
 
 
 class Entry:
-    """One deadline."""
+    """One deadline.
+
+    Attributes
+    ----------
+    when : float
+        When it falls due, in seconds.
+    number : int
+        Its place in the order of setting, which decides among those of the same time.
+    kind : Kind
+        What ends then.
+    subject : object
+        The task or the engine that it is about; None once it is cancelled.
+    """
 
     __slots__ = ("kind", "number", "subject", "when")
 
@@ -26,7 +38,7 @@ class Entry:
         self.when = when
         self.number = number
         self.kind = kind
-        self.subject = subject  # None once it is cancelled
+        self.subject = subject
 
     def __lt__(self, other: Entry) -> bool:
         return (self.when, self.number) < (other.when, other.number)

@@ -32,6 +32,8 @@ class Dependency:
 
     Attributes
     ----------
+    ids : tuple of str
+        The msg_ids, each once.
     needed : int
         How many ids must finish with an outcome that counts for it to be met.
     spare : int

@@ -45,9 +45,9 @@ def count_follow(task: Task, outcome: Outcome) -> bool:
 
 
 News: TypeAlias = tuple[list[Task], Outcome, bool, str]
-"""Tasks that have to be told how one that they named has finished, the first to be told at the
-end; how it has finished; whether they follow it, or else come after it; and the task with which
-a chain of failures began."""
+"""News of a finished task for those that named it: these tasks, the first to be told at the end;
+its outcome; whether they follow it (or else come after it); and the task with which a chain of
+failures began."""
 
 
 class DependencyGraph:
@@ -70,8 +70,8 @@ class DependencyGraph:
         Returns
         -------
         tuple of str, or None
-            ``'after'`` or ``'follow'`` and an id in it that is nobody's, or its own: the task is
-            to fail.
+            (field, msg_id) of the first unknown or self-referring id, the field being ``'after'``
+            or ``'follow'``; None if all are valid.
         """
         for kind, ids, count, dependents in (
             ("after", task.after.ids, count_after, self._after),
@@ -114,6 +114,7 @@ class DependencyGraph:
         task.watched = engines
 
     def unwatch(self, task: Task) -> None:
+        """Have `watchers` name the task no more."""
         for ident in task.watched:
             watchers = self._watchers[ident]
             del watchers[task]

@@ -12,9 +12,15 @@ _LONGEST = 15  # digits of a number; longer ones are no message's
 
 
 class Outcome(NamedTuple):
-    """How a task ended, and on which engine: a set of one, or of none where none ran it to its end.
+    """How a task ended.
 
-    It is a set because those that follow the task want one, and can share it.
+    Attributes
+    ----------
+    succeeded : bool
+        Whether it succeeded.
+    engines : frozenset of bytes
+        The engine that ran it to its end, or none.  It is a set because those that follow the
+        task want one, and can share it.
     """
 
     succeeded: bool
@@ -44,6 +50,7 @@ class History:
         return self.get(msg_id) is not None
 
     def get(self, msg_id: str) -> Outcome | None:
+        """The outcome of a task; None if none of this id has finished."""
         prefix, number = _split(msg_id)
         if number < 0:
             code = self._others.get(msg_id, 0)

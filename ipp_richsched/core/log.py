@@ -41,6 +41,7 @@ def write_log(write: Callable[[str], object], settings: Settings) -> Callable[..
     """
 
     def trace(now: float, event: Event, actions: list[Action]) -> None:
+        """Write one step."""
         line = {"now": now, "event": to_plain(event), "actions": to_plain(actions)}
         write(json.dumps(line) + "\n")
 

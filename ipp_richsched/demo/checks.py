@@ -86,6 +86,7 @@ def checks(run: Run) -> list[Check]:
     Parameters
     ----------
     run : Run
+        What happened.
 
     Returns
     -------

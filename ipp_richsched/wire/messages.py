@@ -67,6 +67,7 @@ class Wire:
     Parameters
     ----------
     session : jupyter_client.session.Session
+        Whose key and packer are used.
     """
 
     def __init__(self, session: Session) -> None:

@@ -22,6 +22,7 @@ class Signer:
     Parameters
     ----------
     session : jupyter_client.session.Session
+        Whose key and hash are used.
     """
 
     def __init__(self, session: Session) -> None:

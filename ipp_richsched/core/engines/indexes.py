@@ -1,8 +1,7 @@
 """Indexes of the engines that have room, one for each way of choosing.
 
-The pool tells its index of each engine whose load or place in the order of use changed
-(`update`) and of each that is full or gone (`discard`); `choose` picks one by the rule of
-the scheme.
+The pool tells its index of each engine whose load or place in the order of use changed, and of
+each that is full or gone.  The index picks one by the rule of the scheme.
 """
 
 from __future__ import annotations
@@ -20,11 +19,14 @@ from .engine import Engine
 class Index(Protocol):
     """The engines that have room, ready for the next choice."""
 
-    def update(self, engine: Engine) -> None: ...
+    def update(self, engine: Engine) -> None:
+        """Know an engine that has room as it is now."""
 
-    def discard(self, engine: Engine) -> None: ...
+    def discard(self, engine: Engine) -> None:
+        """Know an engine no more; it may be unknown already."""
 
-    def choose(self, random: Random) -> Engine | None: ...
+    def choose(self, random: Random) -> Engine | None:
+        """Pick one; None if there is none."""
 
 
 def by_use(engines: Iterable[Engine]) -> list[Engine]:
@@ -49,7 +51,7 @@ class HeapIndex:
     """The engine with the smallest key; `update` and `choose` cost O(log engines).
 
     An engine's entry is replaced when it changes; the old one stays in the heap until it
-    surfaces, or until stale entries are the most.
+    surfaces, or until there are more stale entries than others.
     """
 
     def __init__(self, key: Callable[[Engine], Key]) -> None:

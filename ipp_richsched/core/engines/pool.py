@@ -43,8 +43,8 @@ class EnginePool:
         self.engines: dict[bytes, Engine] = {}
         self.departed: set[bytes] = set()
         self._index = scheme.make_index()
-        # registered ones that the index does not know as they are: while tasks are queued nobody
-        # asks it
+        # Registered ones that the index does not know as they are now.  It is told when it is
+        # asked, and while tasks are queued nobody asks it.
         self._changed: dict[Engine, None] = {}
         self.roomy: dict[Engine, None] = {}
         self._last = 0
@@ -60,6 +60,7 @@ class EnginePool:
         return engine
 
     def unregister(self, ident: bytes) -> Engine:
+        """Give up an engine that has died; it is returned as it was."""
         engine = self.engines.pop(ident)
         self.departed.add(ident)
         self.roomy.pop(engine, None)
@@ -72,6 +73,7 @@ class EnginePool:
         return self.engines.get(engine.ident) is engine
 
     def has_room(self, engine: Engine) -> bool:
+        """Whether an engine may take another task now."""
         return not engine.paused and not (self.hwm and engine.load >= self.hwm)
 
     def by_use(self) -> list[Engine]:
@@ -159,6 +161,7 @@ class EnginePool:
             self._changed[engine] = self.roomy[engine] = None
 
     def set_paused(self, engine: Engine, paused: bool) -> None:
+        """Leave an engine alone, or no longer."""
         engine.paused = paused
         if self.has(engine):
             self._changed[engine] = None

@@ -66,7 +66,17 @@ def leastload(loads: Sequence[float], random: Random) -> int:
 
 
 class Scheme(NamedTuple):
-    """A scheme: its name, its rule, and what makes an index that follows the rule."""
+    """A scheme.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in the configuration.
+    choose : callable
+        Its rule: picks an index of a list of loads.
+    make_index : callable
+        Makes an empty index that follows the rule.
+    """
 
     name: str
     choose: Chooser
