@@ -21,7 +21,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # on demand: importing ipp_richsched.core loads neither zmq nor ipyparallel
+    # Loaded when asked for, so that importing ipp_richsched.core loads neither zmq nor ipyparallel.
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

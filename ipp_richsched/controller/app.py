@@ -24,7 +24,7 @@ _stock: dict[str, Any] = {name: getattr(IPController, name, None) for name in _R
 class RichController(IPController):
     """`ipcontroller` with `RichTaskScheduler` in the place of the stock task scheduler."""
 
-    # `ipcontroller_config.py` and the connection files keep their names
+    # The names of `ipcontroller_config.py` and of the connection files depend on this.
     name = "ipcontroller"
     classes = [
         RichTaskScheduler if cls is TaskScheduler else cls for cls in IPController.classes
@@ -33,8 +33,8 @@ class RichController(IPController):
     def load_secondary_config(self) -> None:
         """Finish loading the configuration; stop here if the scheduler cannot start with it."""
         _stock["load_secondary_config"](self)
-        # traitlets gives `--scheme` to the class that it finds below TaskScheduler; what the
-        # stock controller looks for is the setting of TaskScheduler itself
+        # traitlets sets `--scheme` on RichTaskScheduler, a subclass of TaskScheduler; the stock
+        # controller looks for the setting of TaskScheduler itself.
         if "RichTaskScheduler.scheme_name" in self.config:
             scheme_name = self.config.RichTaskScheduler.pop("scheme_name")
             self.config.TaskScheduler.scheme_name = scheme_name

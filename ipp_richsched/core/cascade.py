@@ -98,7 +98,7 @@ class Cascade:
                 elif follows and task.state < SUCCEEDED:
                     count(task, outcome)
                     if task.group is not None:
-                        # one id of several sufficed, and now it may run in one more place
+                        # It follows any of several, and may now run on one more engine.
                         self._lifecycle.requeue(task)
         if not dependents:
             self._backlog.news.popleft()

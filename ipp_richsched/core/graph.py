@@ -92,7 +92,7 @@ class DependencyGraph:
                     continue
                 waiting.append(task)
                 if len(waiting) >= SWEEP and len(waiting).bit_count() == 1:
-                    # some may have finished: for what never ends the list must not grow for ever
+                    # Drop those that have finished: a task that never ends must not collect them.
                     waiting[:] = [other for other in waiting if other.state < SUCCEEDED]
         return None
 

@@ -38,7 +38,7 @@ class History:
     def __init__(self) -> None:
         self._series: dict[str, dict[int, array[int]]] = {}  # rows, by what precedes the number
         self._others: dict[str, int] = {}
-        # equal outcomes have one code; 0 is none's, with an outcome that is nobody's
+        # Equal outcomes share a code, their place in this list.  Code 0 means no outcome.
         self._outcomes = [Outcome(False, frozenset())]
         self._codes: dict[tuple[bool, bytes | None], int] = {}
         self._size = 0

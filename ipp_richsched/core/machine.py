@@ -217,7 +217,7 @@ class SchedulerCore:
             self._pause(step, attempt.engine)
         if task is not None:
             with step.on(task):
-                # it never came to its engine: it is ready again with the timeout that it had
+                # The engine never got it, so its timeout goes on from where it was.
                 self._lifecycle.make_ready_again(step, task, task.expires)
 
     def _pause(self, step: Step, engine: Engine) -> None:
@@ -236,7 +236,7 @@ class SchedulerCore:
         task = self._lifecycle.end_attempt(attempt)
         if task is not None:
             with step.on(task):
-                # to try again might fail for ever, ahead of all others
+                # Tried again, it might fail again for ever, ahead of all other tasks.
                 self._lifecycle.fail(step, task, InternalError())
 
     def _task_submitted(self, step: Step, event: TaskSubmitted) -> None:
@@ -344,10 +344,10 @@ class SchedulerCore:
         """Have an error of our own cost one task at most, and that one an answer, not silence."""
         task = step.task
         msg_id = task.msg_id if task is not None else getattr(event, "msg_id", "")
-        # what it kept from being done is taken up again, after a while
+        # Have every engine looked at again, since the error may have kept one from getting a task.
         self.pool.roomy.clear()
         self.pool.roomy.update(dict.fromkeys(self.pool.engines.values()))
-        if self._recovers <= step.now:  # or else errors that keep coming would put it off for ever
+        if self._recovers <= step.now:  # errors that keep coming must not put it off for ever
             self._recovers = step.now + RECOVERY
         if task is not None and msg_id in self.tasks:
             self._withdraw(step, task)
@@ -356,13 +356,13 @@ class SchedulerCore:
                     self._lifecycle.fail(step, task, InternalError())
             except Exception as another:
                 error = another
-            if task.state < SUCCEEDED:  # not even that
+            if task.state < SUCCEEDED:  # that has failed as well
                 task.state = FAILED
                 step.actions.append(FailTask(msg_id, InternalError(), task.message))
             self.tasks.pop(msg_id, None)
         elif isinstance(event, (TaskSubmitted, TaskRejected)) and not (
             msg_id in self.tasks or msg_id in self.state.history or step.actions
-        ):  # it has not even become a task
+        ):  # it has not become a task
             step.actions.append(FailTask(msg_id, InternalError(), event.message))
         return CoreError(event, error, msg_id, self.state.story, step.actions)
 

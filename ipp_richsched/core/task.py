@@ -50,7 +50,7 @@ class TaskState(enum.IntEnum):
     FAILED = 4
 
 
-# up to Python 3.11 an attribute of an enum costs as much as a call
+# Up to Python 3.11, `TaskState.READY` would cost as much as a function call.
 WAITING, READY, ASSIGNED, SUCCEEDED, FAILED = TaskState
 
 _NEXT = {
@@ -60,7 +60,7 @@ _NEXT = {
     SUCCEEDED: set(),
     FAILED: set(),
 }
-# indexed by two states: an enum's hash is a call in Python, its value as an index is not
+# A table indexed by two states, since the hash of an enum costs a call and an index does not.
 TRANSITIONS = tuple(tuple(after in _NEXT[before] for after in TaskState) for before in TaskState)
 
 

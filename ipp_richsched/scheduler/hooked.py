@@ -39,7 +39,7 @@ class HookedPool(EnginePool):
         finish_job: Callable[[int], None],
         log: logging.Logger,
     ) -> None:
-        # the lists may change in any way: ask the scheme, and keep no index
+        # The subclass may change the lists in any way, so no index can be kept: ask the scheme.
         scheme = scheme._replace(make_index=lambda: FunctionIndex(scheme.choose))
         super().__init__(scheme, hwm, random)
         self.targets: list[bytes] = []

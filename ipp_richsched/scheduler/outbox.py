@@ -66,7 +66,8 @@ class Outbox:
             Warn: self._warn,
         }
         self._to_clients: list[Frames] = []
-        # in the place of what the hub hears of an assignment: the assignment, until it is sent
+        # For the hub, in order.  An assignment stands for the message that the hub gets once it is
+        # sent.
         self._to_hub: list[Frames | AssignTask] = []
 
     def put(self, action: Action) -> None:
@@ -94,7 +95,8 @@ class Outbox:
         """
         items, self._to_hub = self._to_hub, []
         to_clients, self._to_clients = self._to_clients, []
-        # nothing is made between two sends: ZeroMQ's thread would fall asleep meanwhile
+        # Make all messages before the first send: in between ZeroMQ's thread would fall asleep, and
+        # waking it costs more than a send.
         for_hub = self._for_hub(items)
         to_hub: list[Frames] = []
         not_sent: list[NotSent] = []
@@ -162,7 +164,7 @@ class Outbox:
         if action.first is None or action.first[0] != action.message[0]:
             text = f"task {action.msg_id}: 'msg_id' is that of an earlier task, which alone counts"
             self.refuse(action.message, text)
-        else:  # its client would take an error for the answer to the first
+        else:  # the client would take an error for the answer to its first task
             text = f"task {action.msg_id} was submitted again; only the first one counts"
             self._log.warning("task::%s", printable(text))
 

@@ -96,7 +96,7 @@ class RichTaskScheduler(TaskScheduler):
         self._scheme = BUILT_IN["leastload"]
         seed = random.SystemRandom().getrandbits(32)
         self._random = random.Random(seed)
-        # what `scheme` is unless a subclass has one of its own
+        # This is `scheme`, unless a subclass has one of its own.
         self._stock_scheme = lambda loads: self._scheme.choose(loads, self._random)
         super().__init__(**kwargs)
         pool = self._make_pool()
@@ -127,7 +127,7 @@ class RichTaskScheduler(TaskScheduler):
         for stream in sources:
             self.loop.remove_handler(stream.socket)  # the stream's own
         clients, engines, notifier = (stream.socket for stream in sources)
-        # a trait costs more to read than a small message to send
+        # The streams are traits, and to read a trait costs more than to send a small message.
         channels = Channels(
             Channel(clients),
             Channel(engines),

@@ -181,7 +181,7 @@ class Turns:
                 if not more:
                     break
                 self._serve(sources)
-            # what was taken in counts before what has come too late
+            # Replies that have been read count before deadlines that came meanwhile.
             deadline = self._core.next_deadline()
             if deadline is not None and deadline <= self._clock():
                 more = True  # sending can consume the descriptor's news, so poll again
@@ -198,7 +198,8 @@ class Turns:
         """Take in what has come, and carry out what it leads to."""
         clients, engines, notifier, _ = self._channels
         on_submission, on_reply, on_notification = self._handlers
-        # taken first and handled last: an engine that a client knows of is known here first
+        # Taken first and handled last, so that an engine of which a client knows already has been
+        # registered here, too.
         submissions = self._take(clients) if clients in sources else []
         if notifier in sources or (submissions and self._poll([notifier])):
             self.dispatch(on_notification, self._take(notifier, NOTIFICATIONS), "hub")

@@ -170,7 +170,7 @@ class Wire:
         mark = 0
         if frames[2] != DELIM and frames[1] != DELIM:
             mark, frames = _without_mark(frames)
-        # an engine sends the header of a task back as it was, byte for byte
+        # An engine sends the header of a task back byte for byte, so it need not be read again.
         msg_id = self._sent.pop(parts[PARENT], None)
         if msg_id is None:
             msg_id = self._unpack(parts[PARENT], "parent header").get("msg_id")
@@ -190,7 +190,7 @@ class Wire:
             status, problem = None, str(error)
         engine = frames[0]
         assert isinstance(engine, bytes)  # an identity is never as long as a frame that is not
-        # the list is the caller's, who may use it again
+        # Copied, since a subclass may go on using the list.
         return make(TaskReplied, (engine, msg_id, status, met, tuple(frames), problem, mark))
 
     def read_notification(self, frames: Frames) -> EngineRegistered | EngineUnregistered | None:
@@ -292,7 +292,7 @@ class Wire:
         }
         reply = self._session.msg("apply_reply", content, metadata=metadata)
         packed = {name: self._pack(reply[name]) for name in ("header", "metadata", "content")}
-        # the client's header as it came: it may hold what cannot be packed again
+        # The client's header goes back as it came: perhaps it cannot be packed again.
         signed = [packed["header"], header, packed["metadata"], packed["content"]]
         return [*client, DELIM, self._signer.sign(signed), *signed]
 

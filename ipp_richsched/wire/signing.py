@@ -57,7 +57,7 @@ def fast_unpack(session: Session) -> Callable[[bytes], Any]:
             value, end = scan(text, 0)
         except (ValueError, StopIteration):
             end = -1
-        # what is no JSON, or has anything around it, goes the longer way
+        # `session.unpack` deals with what is no JSON, or has something before or after it.
         return value if end == len(text) else session.unpack(blob)
 
     return unpack

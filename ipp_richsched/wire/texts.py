@@ -122,7 +122,7 @@ def _timed_out(msg_id: str, reason: TimedOut) -> str:
 
 
 def _engine_died(msg_id: str, reason: EngineDied) -> str:
-    # the words of the stock scheduler, which people search for
+    # The stock scheduler's words, since people search for them.
     return f"Engine {engine_name(reason.engine)!r} died while running task {msg_id!r}"
 
 

@@ -91,7 +91,7 @@ class Channel:
             If a part is neither bytes nor a frame.
         """
         if not _PARTS.issuperset(map(type, parts)):
-            # ZeroMQ would find out when the parts before it are on their way
+            # ZeroMQ would notice only after it has sent the parts before this one.
             wrong = next(part for part in parts if type(part) not in _PARTS)
             raise TypeError(f"a part of a message is {wrong!r:.100}, neither bytes nor a frame")
         socket, last = self.socket, len(parts) - 1

@@ -65,10 +65,11 @@ class Placement:
         while ready:
             task = ready[-1]
             if task.state is not READY:
-                ready.pop()  # it failed on the way
+                ready.pop()  # it has failed since
                 continue
             places, excluded = self._prospects.places(task), task.excluded
-            # where others wait for the same engines, only the roomy have room: their turn comes
+            # If others of its group wait, then no engine has room for it but those that just gained
+            # it, and these are offered the queue below.
             joins_others = self._queue.holds(places, excluded)
             if roomy and self._queue and not joins_others:
                 able = [
@@ -78,7 +79,7 @@ class Placement:
                 ]
                 self._fill(step, able, task.rank)
                 if step.places_left <= 0:
-                    # engines that still owe their room to earlier tasks
+                    # The budget is spent: these engines keep their room for earlier tasks.
                     excluded |= {e for e in able if self._offer(e, task.rank) is not None}
                 roomy = [engine for engine in roomy if self._pool.has_room(engine)]
             with step.on(task):
@@ -91,14 +92,14 @@ class Placement:
                 if not self._queue.has_engine(group):
                     self._strandings.park(step, task, group)
             if self._backlog.news and step.work_left > 0:
-                # the task has failed: those that waited for it may come before the next ones
+                # The task has failed, and tasks that waited for that may come before the next ones.
                 self._pool.roomy.update(dict.fromkeys(roomy))
                 return
         if roomy and self._queue:
             self._fill(step, roomy)
             if step.places_left <= 0:
                 left = [engine for engine in roomy if self._offer(engine) is not None]
-                # or else those in front would gain by every slice
+                # The least loaded first, or those in front would gain in every slice.
                 left.sort(key=lambda engine: len(engine.attempts))
                 self._pool.roomy.update(dict.fromkeys(left))
 

@@ -32,7 +32,7 @@ class Prospects:
             return status
         possible = self._followable(task)
         if follow.all:
-            # all of them ran in one place, and that one can be had
+            # Met if all of them ran on one engine, and the task may run there.
             met = possible == len(task.follow_engines) <= 1
             return status if met else UNREACHABLE
         if possible:

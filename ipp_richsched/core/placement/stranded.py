@@ -53,10 +53,10 @@ class Strandings:
         elif self._prospects.is_hopeless(task):
             self._lifecycle.fail(step, task, self._explain.no_target_left(task))
         elif follow is PENDING:
-            # what else it follows has still to run
+            # It follows any of several, and others of them have still to run.
             self._graph.watch(task, self._prospects.decisive_engines(task))
         elif not self._pool.engines or task.parking is not None:
-            return  # with no engine at all tasks wait: the cluster may be starting
+            return  # While there is no engine at all tasks wait: the cluster may be starting.
         elif self._pool.has_any(self._prospects.places(task), task.refused_by):
             group.parked = True
             task.parking = self._deadlines.add(step.now + RETRY_PAUSE, Kind.RETRY, task)
