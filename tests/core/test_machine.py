@@ -877,7 +877,7 @@ def in_state(state: TaskState) -> Driver:
         EngineUnreachable(b"b", "t", 1),
         EngineUnreachable(b"a", "t", 2),
     ],
-    ids=str,
+    ids=lambda event: type(event).__name__,
 )
 def test_each_event_of_a_task_in_each_state(state: TaskState, event: Event) -> None:
     core = in_state(state)
