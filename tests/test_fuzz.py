@@ -157,8 +157,12 @@ def replies(doors: Doors, spoiler: Spoiler) -> None:
         ]
         engine.send(spoiler.spoil([*task[:start], *doors.frames(parts), b"buffer"]))
         engine.reply(task)
-        while client.idle(0.01):
+
+        def answered() -> bool:
             pump(engine)
+            return not client.idle(0.01)
+
+        doors.cluster.wait_for(answered, "an answer")
         client.recv()
     assert client.idle()
 

@@ -16,7 +16,15 @@ from typing import Any
 import pytest
 
 from .processes import SYS_PREFIX_CONFIG, Processes, script, wait_for
-from .rows import GRACE, BrokenPromiseError, Cluster, HastyTaskScheduler, promised, row
+from .rows import (
+    GRACE,
+    STOCK_PATIENCE,
+    BrokenPromiseError,
+    Cluster,
+    HastyTaskScheduler,
+    promised,
+    row,
+)
 
 Start = Callable[..., Cluster]
 
@@ -231,7 +239,7 @@ def test_an_answer_to_a_task_that_an_engine_does_not_hold(start: Start, schedule
     client.submit()
     cluster.submitted(client)
     with promised():
-        assert engine.idle(), "it got a second task"
+        assert engine.idle(STOCK_PATIENCE), "it got a second task"
 
 
 @row(12, "an engine that is announced twice gets twice as many tasks")
@@ -245,7 +253,7 @@ def test_an_engine_announced_twice(start: Start, scheduler: type) -> None:
     engine.take()
     cluster.submitted(client)
     with promised():
-        assert engine.idle(), "it got a second task"
+        assert engine.idle(STOCK_PATIENCE), "it got a second task"
 
 
 @row(13, "a reply without status leaves its task without an answer")
@@ -303,11 +311,12 @@ def test_an_aborted_task(start: Start, scheduler: type) -> None:
     cluster = start(scheduler)
     client, engine, other = cluster.client(), cluster.engine(b"e1"), cluster.noticed()
     client.submit(targets=["e1", other.ident.decode()], retries=1)
-    if engine.idle():
+    cluster.wait_for(lambda: not (engine.idle(0) and other.idle(0)), "its turn")
+    if engine.idle(0):
         engine, other = other, engine
     engine.reply(engine.take()[1], status="aborted")
     with promised():
-        assert other.idle(), "it runs again"
+        assert other.idle(STOCK_PATIENCE), "it runs again"
         assert cluster.answer(client)["content"]["status"] == "aborted"
 
 
