@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import site
 import subprocess
 import sys
 import sysconfig
 import time
 import uuid
-from collections.abc import Callable, Iterator
+import venv
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 from unittest import mock
@@ -26,13 +28,16 @@ MARK = "IPP_RICHSCHED_TEST_RUN"
 
 T = TypeVar("T")
 
+PATIENCE = 120
+"""Seconds until a test that waits for a process fails: other tests take the processor, too."""
+
 
 def script(name: str) -> str:
     """Path of a console script of the environment under test."""
     return str(Path(sysconfig.get_path("scripts"), name))
 
 
-def wait_for(condition: Callable[[], T], what: str, timeout: float = 30) -> T:
+def wait_for(condition: Callable[[], T], what: str) -> T:
     """Poll `condition` until its value is true, and return that value.
 
     Parameters
@@ -41,38 +46,45 @@ def wait_for(condition: Callable[[], T], what: str, timeout: float = 30) -> T:
         Called without arguments.
     what : str
         What is awaited, for the message of the failure.
-    timeout : float
-        Seconds until the test fails.
 
     Raises
     ------
     AssertionError
         The deadline has passed.
     """
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + PATIENCE
     while not (value := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout:g} s: {what}")
+            raise AssertionError(f"not within {PATIENCE} s: {what}")
         time.sleep(0.05)
     return value
 
 
-@contextlib.contextmanager
-def kept(path: Path) -> Iterator[None]:
-    """Put the file `path` and its directories back as they were, however the block ends."""
-    before = path.read_bytes() if path.exists() else None
-    missing = [directory for directory in path.parents if not directory.exists()]
-    try:
-        yield
-    finally:
-        if before is None:
-            path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # not there, or not empty
-                for directory in missing:
-                    directory.rmdir()
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(before)
+class Environment:
+    """A virtual environment that has all packages of this one, and a prefix of its own.
+
+    What is configured for all profiles of it concerns no other test.
+
+    Parameters
+    ----------
+    directory : Path
+        Where it is made.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.prefix = directory
+        venv.create(directory, symlinks=True)
+        variables = {"base": str(directory), "platbase": str(directory)}
+        packages = Path(sysconfig.get_path("purelib", "posix_prefix", vars=variables))
+        # not a path, but a line of code: it heeds the .pth files there, such as our own
+        lines = [f"import site; site.addsitedir({path!r})" for path in site.getsitepackages()]
+        (packages / "under_test.pth").write_text("\n".join(lines))
+        self._python = str(directory / "bin" / "python")
+
+    def command(self, program: str, *arguments: str) -> tuple[str, ...]:
+        """The command line of ``python`` or of a console script, run by this environment."""
+        scripts = [] if program == "python" else [script(program)]
+        return (self._python, *scripts, *arguments)
 
 
 class Command:
@@ -109,35 +121,35 @@ class Command:
         """What it has printed up to now."""
         return self.log_file.read_text(errors="replace")
 
-    def wait(self, timeout: float = 30) -> int:
+    def wait(self, timeout: float = PATIENCE) -> int:
         """Wait until it ends, and return its exit status."""
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still runs after {timeout:g} s: {self}") from None
 
-    def wait_until(self, condition: Callable[[], T], what: str, timeout: float = 30) -> T:
+    def wait_until(self, condition: Callable[[], T], what: str) -> T:
         """Poll `condition` as `wait_for` does, and fail at once when the command ends."""
 
         def met_or_ended() -> T | bool:
             return condition() or self.process.poll() is not None
 
         try:
-            wait_for(met_or_ended, what, timeout)
+            wait_for(met_or_ended, what)
             value = condition()
             assert value, f"ended with status {self.process.poll()} before: {what}"
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self}") from None
         return value
 
-    def wait_for_log(self, text: str, timeout: float = 30) -> None:
+    def wait_for_log(self, text: str) -> None:
         """Wait until it has printed `text`."""
-        self.wait_until(lambda: text in self.log, f"{text!r} in its output", timeout)
+        self.wait_until(lambda: text in self.log, f"{text!r} in its output")
 
-    def interrupt(self, timeout: float = 30) -> int:
+    def interrupt(self) -> int:
         """Stop it as Ctrl-C does, and return its exit status."""
         self.process.send_signal(signal.SIGINT)
-        return self.wait(timeout)
+        return self.wait()
 
     def __str__(self) -> str:
         return f"$ {' '.join(self.args)}\n{self.log[-5000:]}"
@@ -186,12 +198,10 @@ class Processes:
         self._commands.append(command)
         return command
 
-    def run(
-        self, *args: str, timeout: float = 60, cwd: Path | None = None, **env: str
-    ) -> tuple[int, str]:
+    def run(self, *args: str) -> tuple[int, str]:
         """Run a command to its end; return its exit status and what it printed."""
-        command = self.start(*args, cwd=cwd, **env)
-        return command.wait(timeout), command.log
+        command = self.start(*args)
+        return command.wait(), command.log
 
     def security_files(self, profile: str = "default") -> list[str]:
         """Names of the connection files, and of ipcluster's own, that are there."""
@@ -211,7 +221,7 @@ class Processes:
     def wait_until_gone(self) -> None:
         """Wait until nothing that was started in this block runs any more."""
         try:
-            wait_for(lambda: not self.alive(), "every process ended by itself", timeout=15)
+            wait_for(lambda: not self.alive(), "every process ended by itself")
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.alive()}") from None
 

@@ -17,7 +17,7 @@ import pytest
 
 from . import validating
 from .chaos_load import Load, outcome, square
-from .processes import ROOT, Command, Processes, wait_for
+from .processes import PATIENCE, ROOT, Command, Processes, wait_for
 
 CONNECTION_FILES = ["ipcontroller-client.json", "ipcontroller-engine.json"]
 
@@ -58,7 +58,7 @@ class Cluster:
 
     def connect(self) -> ipp.Client:
         security = self.processes.ipython_dir / "profile_default" / "security"
-        return ipp.Client(str(security / CONNECTION_FILES[0]), timeout=30)
+        return ipp.Client(str(security / CONNECTION_FILES[0]), timeout=PATIENCE)
 
     def validate(self) -> int:
         """Have the scheduler check its state; the number of its unfinished tasks."""
@@ -91,7 +91,7 @@ def test_engines_are_killed_frozen_and_added(
     for _ in range(4):
         cluster.start_engine()
     with cluster.connect() as client:
-        client.wait_for_engines(4, timeout=30)
+        client.wait_for_engines(4, timeout=PATIENCE)
         load = Load(client, tmp_path)
         kinds = ["killed", "late", "killed with its nanny", "too late", "killed", "late"]
         for number, kind in enumerate(kinds):
@@ -101,7 +101,7 @@ def test_engines_are_killed_frozen_and_added(
             strike(cluster, client, load, kind, directory)
             assert cluster.validate() > 0, "nothing was under way"
         load.submit_wave()
-        assert client.wait(load.tasks, timeout=60), f"unanswered: {client.outstanding}"
+        assert client.wait(load.tasks, timeout=PATIENCE), f"unanswered: {client.outstanding}"
         load.check(set(client[:].apply_sync(os.getpid)))
         assert client.outstanding == set()
     assert cluster.validate() == 0
@@ -158,7 +158,7 @@ def test_the_controller_is_killed_and_restored(cluster: Cluster) -> None:
     cluster.start_controller()
     *engines, lost = [cluster.start_engine() for _ in range(3)]
     with cluster.connect() as client:
-        client.wait_for_engines(3, timeout=30)
+        client.wait_for_engines(3, timeout=PATIENCE)
         places = client[engines].apply_sync(os.getpid)
         assert client.load_balanced_view().map_sync(abs, range(-20, 0)) == list(range(20, 0, -1))
 
@@ -166,7 +166,7 @@ def test_the_controller_is_killed_and_restored(cluster: Cluster) -> None:
     kill_with_children(cluster.engines[lost])  # so that nobody will learn of it
     cluster.start_controller("--restore")
     with cluster.connect() as client:
-        client.wait_for_engines(3, timeout=30)
+        client.wait_for_engines(3, timeout=PATIENCE)
         view = client.load_balanced_view()
         anywhere = view.map_async(square, range(20), [0.0] * 20)
         chains = []
@@ -176,10 +176,10 @@ def test_the_controller_is_killed_and_restored(cluster: Cluster) -> None:
                 with view.temp_flags(after=[first]):
                     chains.append((first, view.apply_async(square, 4, 0.0)))
         for (first, second), place in zip(chains, places, strict=True):
-            assert first.get(timeout=30) == (9, place)
-            assert second.get(timeout=30) == (16, place)
+            assert first.get(timeout=PATIENCE) == (9, place)
+            assert second.get(timeout=PATIENCE) == (16, place)
             assert second.started >= first.completed
-        assert [number for number, _ in anywhere.get(timeout=30)] == [n**2 for n in range(20)]
+        assert [number for number, _ in anywhere.get(timeout=PATIENCE)] == [n**2 for n in range(20)]
     assert cluster.validate() == 0
 
 
@@ -196,7 +196,7 @@ import sys, time
 import ipyparallel as ipp
 from tests.chaos_load import hold
 
-client = ipp.Client(sys.argv[1], timeout=30)
+client = ipp.Client(sys.argv[1], timeout=120)
 view = client.load_balanced_view()
 for number in range(6):
     view.apply_async(hold, sys.argv[2])
@@ -208,7 +208,7 @@ def test_a_client_goes_away_with_tasks_under_way(cluster: Cluster, tmp_path: Pat
     cluster.start_controller()
     engines = [cluster.start_engine() for _ in range(2)]
     with cluster.connect() as client:
-        client.wait_for_engines(2, timeout=30)
+        client.wait_for_engines(2, timeout=PATIENCE)
         file = cluster.processes.ipython_dir / "profile_default" / "security" / CONNECTION_FILES[0]
         gone = cluster.processes.start(
             *(sys.executable, "-c", CLIENT, str(file), str(tmp_path)), cwd=ROOT
@@ -222,7 +222,7 @@ def test_a_client_goes_away_with_tasks_under_way(cluster: Cluster, tmp_path: Pat
             started = tmp_path / f"started.{cluster.pid(engine)}"
             wait_for(started.exists, "the turn of a task of the lost client")
             (tmp_path / f"release.{cluster.pid(engine)}").touch()
-        numbers, places = zip(*tasks.get(timeout=30), strict=True)
+        numbers, places = zip(*tasks.get(timeout=PATIENCE), strict=True)
         assert list(numbers) == [number**2 for number in range(50)]
         assert set(places) == {cluster.pid(engine) for engine in engines}
     assert cluster.validate() == 0

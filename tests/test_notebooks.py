@@ -11,7 +11,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from traitlets import default
 
-from .processes import ROOT, Processes
+from .processes import PATIENCE, ROOT, Processes
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -46,7 +46,7 @@ def test_a_notebook_runs_draws_and_leaves_nothing(
             kernel_name="python3",
             kernel_manager_class=KernelManager,
             resources={"metadata": {"path": str(processes.cwd)}},
-            timeout=120,
+            timeout=PATIENCE,
         )
         client.execute()  # raises if a cell does, with its traceback
         processes.wait_until_gone()

@@ -15,7 +15,7 @@ from pathlib import Path
 import ipyparallel as ipp
 import pytest
 
-from .processes import SYS_PREFIX_CONFIG, Command, Processes, script
+from .processes import PATIENCE, SYS_PREFIX_CONFIG, Command, Processes, script
 
 MODULE = (sys.executable, "-m", "ipp_richsched")
 STOCK = (script("ipcontroller"),)
@@ -65,7 +65,7 @@ def start_controller(processes: Processes, *command: str, **env: str) -> Command
 
 def connect(processes: Processes) -> ipp.Client:
     security = processes.ipython_dir / "profile_default" / "security"
-    return ipp.Client(str(security / "ipcontroller-client.json"), timeout=30)
+    return ipp.Client(str(security / "ipcontroller-client.json"), timeout=PATIENCE)
 
 
 def check_tasks(client: ipp.Client) -> None:
@@ -74,7 +74,7 @@ def check_tasks(client: ipp.Client) -> None:
     first = view.apply_async(time.sleep, 0.3)
     with view.temp_flags(after=[first]):
         second = view.apply_async(math.factorial, 5)
-    assert second.get(timeout=30) == 120
+    assert second.get(timeout=PATIENCE) == 120
     assert second.started >= first.completed
 
 
@@ -112,7 +112,7 @@ def test_ipcluster_start(processes: Processes, way: str) -> None:
         lambda: set(CONNECTION_FILES) <= set(processes.security_files()), "connection files"
     )
     with connect(processes) as client:
-        client.wait_for_engines(1, timeout=30)
+        client.wait_for_engines(1, timeout=PATIENCE)
         check_tasks(client)
     [log_file] = (processes.ipython_dir / "profile_default" / "log").glob("ipcontroller-*.log")
     assert started("lru") in log_file.read_text()
@@ -136,7 +136,7 @@ def test_enable_serves_the_stock_ipcontroller_and_disable_takes_it_back(
         # no engine yet: the task waits for the one that comes late
         early = client.load_balanced_view().apply_async(math.factorial, 4)
         engine = processes.start(script("ipengine"))
-        assert early.get(timeout=30) == 24
+        assert early.get(timeout=PATIENCE) == 24
         check_tasks(client)
     assert started("twobin") in controller.log
     assert STOCK_STARTED not in controller.log
@@ -169,7 +169,7 @@ def test_a_users_own_scheme_and_the_controllers_own_options(
     engine = processes.start(script("ipengine"))
     with connect(processes) as client:
         assert bool(client.curve_serverkey) == ("curve" in option)
-        client.wait_for_engines(1, timeout=30)
+        client.wait_for_engines(1, timeout=PATIENCE)
         check_tasks(client)
     assert started("my_schemes.last") in controller.log
     controller.wait_for_log("my scheme sees [0]")
@@ -189,7 +189,7 @@ def test_a_users_own_scheme_and_the_controllers_own_options(
 def test_a_bad_setting_stops_the_controller(
     processes: Processes, controller_command: tuple[str, ...], setting: str, names: list[str]
 ) -> None:
-    status, output = processes.run(*controller_command, f"--{setting}", timeout=20)
+    status, output = processes.run(*controller_command, f"--{setting}")
     assert status != 0
     assert "Traceback" not in output
     assert [name for name in names if name not in output] == [], output
@@ -207,10 +207,10 @@ def test_pure_and_none_stay_the_stock_controllers_own(
     controller.wait_for_log(stock[scheme])
     engine = processes.start(script("ipengine"))
     with connect(processes) as client:
-        client.wait_for_engines(1, timeout=30)
+        client.wait_for_engines(1, timeout=PATIENCE)
         assert client[:].apply_sync(math.factorial, 5) == [120]
         if scheme == "pure":
-            assert client.load_balanced_view().apply_async(math.factorial, 5).get(30) == 120
+            assert client.load_balanced_view().apply_async(math.factorial, 5).get(PATIENCE) == 120
     assert "RichTaskScheduler started" not in controller.log
     check_stops(processes, controller, engine)
 
