@@ -180,8 +180,8 @@ def test_a_value_cannot_forge_lines_in_the_log(doors: Doors) -> None:
     doors.refused(doors.client(), frames, "task\\n[C] everything is lost\\x1b[2J", "'retries'")
 
 
-def test_a_hundred_megabytes_of_metadata_do_no_harm(doors: Doors) -> None:
-    large = "x" * 100_000_000
+def test_twenty_megabytes_of_metadata_do_no_harm(doors: Doors) -> None:
+    large = "x" * 20_000_000
     client, engine = doors.client(), doors.engine()
     frames = doors.task(label=large, targets=[engine.ident.decode()])
     client.send(frames)

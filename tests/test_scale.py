@@ -21,8 +21,8 @@ from ipp_richsched.core.step import SLICE
 
 from .scripted import Client, Engine, Peer, ScriptedCluster
 
-MANY = 100_000
-SOME = 20_000  # where what MANY would cost is shown by another test
+MANY = 20_000
+"""A cascade of forty slices; `tests/core` has one of 100,000."""
 
 PATIENCE = 60.0
 """Seconds without any message until a test fails: the scheduler may be reading MANY tasks."""
@@ -248,7 +248,7 @@ def test_dependents_of_a_task_that_fails(start: Start) -> None:
 def test_tasks_pinned_to_an_engine_that_dies(start: Start, after: list[str]) -> None:
     traffic = start(RichTaskScheduler={"engine_grace": 0.5})
     client = traffic.client()
-    pinned = ids(SOME, "pinned")
+    pinned = ids(MANY, "pinned")
     traffic.holds.add("head")
     traffic.engine(b"doomed")
     traffic.submit(client, [("head", {"targets": ["doomed"]})])
@@ -260,7 +260,7 @@ def test_tasks_pinned_to_an_engine_that_dies(start: Start, after: list[str]) -> 
     traffic.until(lambda: bool(traffic.answers), "the first failure")
     traffic.serve_others(b"e2")
     answered = len(traffic.answers)
-    assert answered < SOME / 2, "others were served when the cascade was over"
+    assert answered < MANY / 2, "others were served when the cascade was over"
     traffic.until_answered(["head", *pinned])
     assert traffic.answers.pop("head") == "EngineError"
     assert set(traffic.answers) == set(pinned)
@@ -271,7 +271,7 @@ def test_tasks_pinned_to_an_engine_that_dies(start: Start, after: list[str]) -> 
 def test_a_backlog_that_meets_its_first_engine(start: Start) -> None:
     traffic = start(TaskScheduler={"hwm": 0})
     client = traffic.client()
-    backlog = ids(SOME, "backlog")
+    backlog = ids(MANY, "backlog")
     traffic.submit(client, ((msg_id, {"targets": ["e1", "e2"]}) for msg_id in backlog))
 
     traffic.engine(b"e1")
@@ -279,7 +279,7 @@ def test_a_backlog_that_meets_its_first_engine(start: Start) -> None:
     traffic.engine(b"e2")
     traffic.serve_others(b"e3")
     taken = len(traffic.taken)
-    assert taken < SOME / 2, "others were served when all was assigned"
+    assert taken < MANY / 2, "others were served when all was assigned"
     traffic.until_answered(backlog)
     assert set(traffic.answers.values()) == {"ok"}
     assert set(traffic.taken.values()) == {b"e1", b"e2"}, "an engine that joins gets no share"
@@ -293,11 +293,11 @@ def test_work_that_is_left_goes_on_while_messages_pour_in(start: Start) -> None:
 
     with traffic.freeze():
         traffic.engine(b"e1")
-        flood = ids(SOME, "flood")
+        flood = ids(MANY, "flood")
         traffic.send(client, ((msg_id, {"after": ["nobody"]}) for msg_id in flood))
     traffic.until(lambda: len(traffic.taken) > 5 * SLICE, "the engine's part of the backlog")
     answered = len(traffic.answers)
-    assert answered < SOME / 2, "the backlog had to wait for all that came after it"
+    assert answered < MANY / 2, "the backlog had to wait for all that came after it"
     traffic.until_answered(flood)
 
 

@@ -99,10 +99,10 @@ def test_real_workflows_are_read(instance: Path) -> None:
 
 
 def test_a_very_long_chain() -> None:
-    chain = [Step(str(i), (str(i - 1),) if i else (), 1.0) for i in range(100_000)]
+    chain = [Step(str(i), (str(i - 1),) if i else (), 1.0) for i in range(20_000)]
     steps = parse(document(chain))
     assert steps == chain
-    assert bounds(steps, 4).critical_path == 100_000
+    assert bounds(steps, 4).critical_path == 20_000
     assert bounds(scaled(steps, 4, 10), 4).makespan == pytest.approx(10)
 
 
