@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,6 +29,16 @@ def pytest_configure() -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first, so that no worker is left alone with one in the end."""
+    seconds: Counter[Path] = Counter()
+    for item in items:
+        slow = item.get_closest_marker("slow")
+        is_cluster = item.get_closest_marker("cluster") is not None
+        seconds[item.path] += slow.args[0] if slow else 3 * is_cluster
+    items.sort(key=lambda item: -seconds[item.path])
 
 
 @pytest.fixture

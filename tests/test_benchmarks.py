@@ -26,6 +26,7 @@ def rows(capsys: pytest.CaptureFixture[str]) -> Callable[[], Rows]:
     return read
 
 
+@pytest.mark.slow(9)
 def test_zero_worker(rows: Callable[[], Rows]) -> None:
     zero_worker.main(["--tasks", "40", "--load", "fan-in", "--load", "round trip"])
     printed = rows()
@@ -47,6 +48,8 @@ def test_core(rows: Callable[[], Rows]) -> None:
         assert float(figures[0].replace(",", "")) > 0
 
 
+@pytest.mark.cluster
+@pytest.mark.slow(7)
 def test_end_to_end(rows: Callable[[], Rows]) -> None:
     end_to_end.main(["-n", "1", "--tasks", "20", "--takes", "1"])
     printed = rows()

@@ -19,6 +19,8 @@ from . import validating
 from .chaos_load import Load, outcome, square
 from .processes import PATIENCE, ROOT, Command, Processes, wait_for
 
+pytestmark = pytest.mark.cluster
+
 CONNECTION_FILES = ["ipcontroller-client.json", "ipcontroller-engine.json"]
 
 # -- the cluster ---------------------------------------------------------------------------
@@ -84,6 +86,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 # -- engines killed, frozen and added ------------------------------------------------------
 
 
+@pytest.mark.slow(30)
 def test_engines_are_killed_frozen_and_added(
     cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

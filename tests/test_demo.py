@@ -40,6 +40,8 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 # -- the real thing ------------------------------------------------------------------------
 
 
+@pytest.mark.cluster
+@pytest.mark.slow(15)
 def test_the_demo(processes: Processes) -> None:
     processes.ipython_dir.rmdir()
     program, *arguments = COMMAND
@@ -63,6 +65,7 @@ def test_the_demo(processes: Processes) -> None:
     assert [path.name for path in processes.cwd.iterdir()] == ["ipp-richsched-demo.png"]
 
 
+@pytest.mark.cluster
 @pytest.mark.parametrize(
     ("sign", "number", "status"),
     [
@@ -91,6 +94,7 @@ def test_a_signal_stops_everything(
     assert ("ipp-richsched: interrupted" in command.log) == (number == signal.SIGINT)
 
 
+@pytest.mark.cluster
 def test_a_failure_stops_everything(processes: Processes) -> None:
     before = signal.getsignal(signal.SIGINT)
 
@@ -107,6 +111,7 @@ def test_a_failure_stops_everything(processes: Processes) -> None:
     assert signal.getsignal(signal.SIGINT) == before
 
 
+@pytest.mark.cluster
 def test_a_controller_that_does_not_start(
     processes: Processes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

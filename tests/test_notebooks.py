@@ -32,6 +32,8 @@ def test_the_notebooks_are_there() -> None:
     assert [path.name for path in NOTEBOOKS] == ["dag_dependencies.ipynb", "schemes.ipynb"]
 
 
+@pytest.mark.cluster
+@pytest.mark.slow(30)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_draws_and_leaves_nothing(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

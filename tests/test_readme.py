@@ -20,6 +20,8 @@ import pytest
 from . import test_demo
 from .processes import PATIENCE, ROOT, Command, Environment, Processes
 
+pytestmark = pytest.mark.cluster
+
 README = (ROOT / "README.md").read_text()
 CI = [shlex.split(line) for line in (ROOT / ".ci" / "run").read_text().splitlines()]
 

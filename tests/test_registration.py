@@ -17,6 +17,8 @@ import pytest
 
 from .processes import PATIENCE, SYS_PREFIX_CONFIG, Command, Processes, script
 
+pytestmark = pytest.mark.cluster
+
 MODULE = (sys.executable, "-m", "ipp_richsched")
 STOCK = (script("ipcontroller"),)
 CONNECTION_FILES = ["ipcontroller-client.json", "ipcontroller-engine.json"]

@@ -45,6 +45,7 @@ def diamond(tmp_path: Path) -> str:
 # -- real clusters -------------------------------------------------------------------------
 
 
+@pytest.mark.cluster
 @each_instance
 def test_a_real_workflow_runs_in_order_and_whole(instance: Path, client: ipp.Client) -> None:
     steps = scaled(load(instance), ENGINES, 1)
@@ -59,6 +60,7 @@ def test_a_real_workflow_runs_in_order_and_whole(instance: Path, client: ipp.Cli
     assert ran.makespan >= bounds(steps, ENGINES).makespan == pytest.approx(1)
 
 
+@pytest.mark.cluster
 def test_a_workflow_of_no_duration(client: ipp.Client) -> None:
     steps = scaled([Step(step.name, step.parents, 0) for step in DIAMOND], ENGINES, 10)
     ran = run(client, steps)
@@ -66,6 +68,7 @@ def test_a_workflow_of_no_duration(client: ipp.Client) -> None:
     assert len(ran.attempts) == len(DIAMOND)
 
 
+@pytest.mark.cluster
 def test_tasks_that_fail_are_named_with_those_that_need_them(client: ipp.Client) -> None:
     # No engine can sleep for less than no time.
     first, left, right, last = DIAMOND
@@ -78,6 +81,7 @@ def test_tasks_that_fail_are_named_with_those_that_need_them(client: ipp.Client)
     assert {attempt.task for attempt in ran.attempts} == {"first", "right"}
 
 
+@pytest.mark.cluster
 @pytest.mark.skipif(not INSTANCES, reason="needs one of the real workflows")
 def test_the_command(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
@@ -105,6 +109,7 @@ def shared_cluster(client: ipp.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "local_cluster", lambda n: nullcontext(client))
 
 
+@pytest.mark.cluster
 @pytest.mark.usefixtures("shared_cluster")
 def test_problems_are_told_and_make_the_status_1(
     diamond: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -118,6 +123,7 @@ def test_problems_are_told_and_make_the_status_1(
     assert len(shown) < 20
 
 
+@pytest.mark.cluster
 @pytest.mark.usefixtures("shared_cluster")
 def test_a_task_that_is_never_answered_is_lost(
     diamond: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -336,6 +336,7 @@ REFUSES = [
 ]
 
 
+@pytest.mark.cluster
 @pytest.mark.parametrize("command", REFUSES)
 def test_an_invalid_scheme(tmp_path: Path, command: tuple[str, ...]) -> None:
     if SYS_PREFIX_CONFIG.exists() and "ipp_richsched" in SYS_PREFIX_CONFIG.read_text():

@@ -11,6 +11,8 @@ import pytest
 
 from .processes import Environment, Processes
 
+pytestmark = [pytest.mark.cluster, pytest.mark.slow(20)]
+
 MODULES = {
     "test_client": 40,
     "test_asyncresult": 40,
