@@ -8,11 +8,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
+
 from ipp_richsched import RichTaskScheduler
 from ipp_richsched.core.actions import Action, AssignTask, FailTask, RelayReply
 
 from .random_cluster.run import run_many, table
 from .scripted import ScriptedCluster
+
+pytestmark = pytest.mark.slow(20)
 
 SEEDS = int(os.environ.get("RICHSCHED_SEEDS", "48"))
 

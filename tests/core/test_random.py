@@ -6,11 +6,14 @@ from random import Random
 from unittest import mock
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 
 from ipp_richsched.core import step
 
 from .world import play
+
+pytestmark = pytest.mark.slow(10)
 
 SEEDS = 1_500
 
