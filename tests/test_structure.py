@@ -191,6 +191,12 @@ def test_what_the_tests_import_is_declared() -> None:
     assert imported(files) <= declared
 
 
+def test_before_a_commit_is_checked_what_ci_checks() -> None:
+    hooks = re.findall(r"entry: (.*)", (ROOT / ".pre-commit-config.yaml").read_text())
+    ci = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert hooks == [line for line in ci if line.startswith(("ruff", "mypy"))]
+
+
 # -- documents ---------------------------------------------------------------------------
 
 
