@@ -175,6 +175,7 @@ def imported(paths: list[Path]) -> set[str]:
     """The distributions outside of the standard library from which these files import."""
     modules = {name.split(".")[0] for path in paths for name in imports(path)}
     modules -= sys.stdlib_module_names | {"ipp_richsched", "tests", "benchmarks"}
+    modules.discard("tomllib")  # which the standard library has from Python 3.11 on
     known = packages_distributions()
     # pip's own names differ in case from those in pyproject.toml
     return {known.get(module, [module])[0].lower().replace("_", "-") for module in modules}
