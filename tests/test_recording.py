@@ -13,6 +13,8 @@ from .processes import ROOT
 from .random_cluster.run import run_seed
 from .recording import LOG, RecordingTaskScheduler
 
+pytestmark = pytest.mark.slow(10)
+
 
 def replayed(path: Path, hash_seed: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
