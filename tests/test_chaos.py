@@ -96,13 +96,18 @@ def test_engines_are_killed_frozen_and_added(
     with cluster.connect() as client:
         client.wait_for_engines(4, timeout=PATIENCE)
         load = Load(client, tmp_path)
+
+        def under_way() -> int:
+            load.submit_wave()
+            return cluster.validate()
+
         kinds = ["killed", "late", "killed with its nanny", "too late", "killed", "late"]
         for number, kind in enumerate(kinds):
             cluster.start_engine()  # which registers some time in the next waves
             directory = tmp_path / f"strike-{number}"
             directory.mkdir()
             strike(cluster, client, load, kind, directory)
-            assert cluster.validate() > 0, "nothing was under way"
+            wait_for(under_way, "tasks under way")
         load.submit_wave()
         assert client.wait(load.tasks, timeout=PATIENCE), f"unanswered: {client.outstanding}"
         load.check(set(client[:].apply_sync(os.getpid)))
