@@ -320,6 +320,22 @@ def test_an_aborted_task(start: Start, scheduler: type) -> None:
         assert cluster.answer(client)["content"]["status"] == "aborted"
 
 
+@row(23, "an engine that failed a task and comes back under its name is still avoided")
+def test_an_engine_that_failed_a_task_and_comes_back(start: Start, scheduler: type) -> None:
+    cluster = start(scheduler)
+    client, engine, other = cluster.client(), cluster.engine(b"e1"), cluster.noticed()
+    client.submit(targets=[other.ident.decode()])
+    other.take()
+    msg_id = client.submit(retries=1)
+    engine.reply(engine.take()[1], status="error")
+    cluster.submitted(client)
+    assert engine.idle(0)  # the other one is to have it, and is busy
+    cluster.unregister(b"e1")
+    cluster.notify("registration", b"e1")
+    with promised():
+        assert cluster.take(engine)[0] == msg_id
+
+
 # -- the controller --------------------------------------------------------------------
 
 REFUSES = [
