@@ -203,6 +203,21 @@ def test_a_reply_with_a_mark_that_is_none_counts_for_no_attempt(number: bytes) -
     assert len(cluster.clients.sent) == 1
 
 
+@pytest.mark.parametrize("number", [b"0", b"5", b"x", b""])
+def test_a_client_may_not_call_itself_like_an_attempt(number: bytes) -> None:
+    cluster = ListCluster()
+    cluster.register(b"e1")
+    msg_id = cluster.submit()
+    task = cluster.clients.incoming.pop()
+    task.insert(1, b"ipp_richsched attempt " + number)
+    cluster.clients.incoming.append(task)
+    cluster.run()
+    [answer] = cluster.clients.take()
+    assert msg_id_of(answer, 3) == msg_id
+    assert b"its last identity" in answer[-1]
+    assert not cluster.engines.sent
+
+
 class Recording(RichTaskScheduler):
     """Keeps the log of its core."""
 

@@ -82,26 +82,24 @@ class Lifecycle:
         mark = number if engine.ident in task.had_by else 0
         msg_id = task.msg_id
         self._note((step.now, msg_id, "assigned to", engine.ident))
-        step.actions.append(make(AssignTask, (msg_id, engine.ident, task.message, number, mark)))
         task.attempt = engine.attempts[msg_id] = Attempt(msg_id, engine, number, mark)
+        step.actions.append(make(AssignTask, (msg_id, engine.ident, task.message, number, mark)))
         self._pool.assign(engine)
 
-    def end_attempt(self, attempt: Attempt) -> Task | None:
+    def end_attempt(self, attempt: Attempt, task: Task | None) -> None:
         """An engine is done with an attempt, or lost: its slot is free.
 
-        Returns
-        -------
-        Task or None
-            The task that waits for this attempt; None if it was answered before.
+        Parameters
+        ----------
+        attempt : Attempt
+            What is over.
+        task : Task or None
+            The task that waits for it; None if it was answered before.
         """
-        engine, msg_id = attempt.engine, attempt.msg_id
-        del engine.attempts[msg_id]
-        self._pool.finish(engine)
-        task = self._tasks.get(msg_id)
-        if task is None or task.attempt is not attempt:
-            return None
-        task.attempt = None
-        return task
+        if task is not None:
+            task.attempt = None
+        del attempt.engine.attempts[attempt.msg_id]
+        self._pool.finish(attempt.engine)
 
     def make_ready_again(self, step: Step, task: Task, expires: float | None = None) -> None:
         """Have a task wait for an engine; its timeout starts anew unless `expires` is given."""
@@ -113,14 +111,16 @@ class Lifecycle:
     def take_back(self, step: Step, task: Task, engine: Engine) -> None:
         """An attempt on `engine` is over and did not count: the task is ready again."""
         task.had_by |= {engine.ident}
+        if task.failed_on or task.refused_by:  # of those that are gone nothing need be known
+            task.failed_on = frozenset(filter(self._pool.has, task.failed_on))
+            task.refused_by = frozenset(filter(self._pool.has, task.refused_by))
         self.make_ready_again(step, task)
 
     def retry_or_fail(self, step: Step, task: Task, engine: Engine, reason: Reason) -> None:
         """An attempt on `engine` failed, and there is a retry left or no reply to relay."""
         if task.retries_left > 0:
             task.retries_left -= 1
-            if self._pool.has(engine):
-                task.failed_on |= {engine}
+            task.failed_on |= {engine}
             self.take_back(step, task, engine)
         else:
             self.fail(step, task, reason, engine.ident)

@@ -49,6 +49,7 @@ from .reasons import (
     Oddity,
     ReplyDiscarded,
     TaskNotice,
+    TraceFailed,
 )
 from .settings import Settings
 from .state import State
@@ -140,7 +141,7 @@ class SchedulerCore:
         self._now = now
         # While a backlog exists, events only record their own effect; TimePassed alone works it
         # off.  Otherwise each event in a flood would pay for a slice.
-        backlog = self._backlog
+        backlog = self._backlog  # as `busy`, without its calls
         settles = not (backlog.news or backlog.reviews or backlog.unplaced or self.pool.roomy)
         try:
             self._handlers[type(event)](step, event)  # type: ignore[operator]
@@ -150,8 +151,17 @@ class SchedulerCore:
             raise self._struck(step, event, error) from error
         finally:
             if self._trace is not None:
-                self._trace(now, event, step.actions)
+                self._tell_trace(step, event)
         return step.actions
+
+    def _tell_trace(self, step: Step, event: Event) -> None:
+        """Have the trace told of a step; what goes wrong there is no matter of the tasks."""
+        assert self._trace is not None
+        try:
+            self._trace(step.now, event, step.actions)
+        except Exception as error:
+            self._trace = None
+            self._lifecycle.warn(step, TraceFailed(f"{type(error).__name__}: {error}"))
 
     @property
     def busy(self) -> bool:
@@ -208,17 +218,30 @@ class SchedulerCore:
         holder = self.pool.engines.get(engine)
         return holder.attempts.get(msg_id) if holder is not None else None
 
-    def _engine_unreachable(self, step: Step, event: EngineUnreachable) -> None:
+    def _waiting_for(self, attempt: Attempt) -> Task | None:
+        """The task that waits for an attempt; None if it was answered before."""
+        task = self.tasks.get(attempt.msg_id)
+        return task if task is not None and task.attempt is attempt else None
+
+    def _not_sent(self, event: EngineUnreachable | SendingFailed) -> Attempt | None:
+        """The attempt that was not sent, unless it has ended in the meantime."""
         attempt = self._find_attempt(event.msg_id, event.engine)
-        if attempt is None or attempt.number != event.attempt:
-            return  # it has ended in the meantime
-        task = self._lifecycle.end_attempt(attempt)
+        return attempt if attempt is not None and attempt.number == event.attempt else None
+
+    def _engine_unreachable(self, step: Step, event: EngineUnreachable) -> None:
+        attempt = self._not_sent(event)
+        if attempt is None:
+            return
         if not attempt.engine.paused:
             self._pause(step, attempt.engine)
-        if task is not None:
-            with step.on(task):
-                # The engine never got it, so its timeout goes on from where it was.
-                self._lifecycle.make_ready_again(step, task, task.expires)
+        task = self._waiting_for(attempt)
+        if task is None:
+            self._lifecycle.end_attempt(attempt, None)
+            return
+        with step.on(task):
+            self._lifecycle.end_attempt(attempt, task)
+            # The engine never got it, so its timeout goes on from where it was.
+            self._lifecycle.make_ready_again(step, task, task.expires)
 
     def _pause(self, step: Step, engine: Engine) -> None:
         """Leave an engine alone for a while."""
@@ -230,14 +253,17 @@ class SchedulerCore:
         self.pool.set_paused(engine, True)
 
     def _sending_failed(self, step: Step, event: SendingFailed) -> None:
-        attempt = self._find_attempt(event.msg_id, event.engine)
-        if attempt is None or attempt.number != event.attempt:
-            return  # it has ended in the meantime
-        task = self._lifecycle.end_attempt(attempt)
-        if task is not None:
-            with step.on(task):
-                # Tried again, it might fail again for ever, ahead of all other tasks.
-                self._lifecycle.fail(step, task, InternalError())
+        attempt = self._not_sent(event)
+        if attempt is None:
+            return
+        task = self._waiting_for(attempt)
+        if task is None:
+            self._lifecycle.end_attempt(attempt, None)
+            return
+        with step.on(task):
+            self._lifecycle.end_attempt(attempt, task)
+            # Tried again, it might fail again for ever, ahead of all other tasks.
+            self._lifecycle.fail(step, task, InternalError())
 
     def _task_submitted(self, step: Step, event: TaskSubmitted) -> None:
         task = self._lifecycle.submit(step, event)
@@ -270,10 +296,12 @@ class SchedulerCore:
             return
         engine = attempt.engine
         engine.pause = 0.0
-        task = self._lifecycle.end_attempt(attempt)
+        task = self._waiting_for(attempt)
         if task is None:
-            return  # it was answered while its attempt held the engine
+            self._lifecycle.end_attempt(attempt, None)
+            return
         with step.on(task):
+            self._lifecycle.end_attempt(attempt, task)
             if not dependencies_met:
                 task.refused_by |= {engine}
                 self._lifecycle.take_back(step, task, engine)
@@ -308,9 +336,12 @@ class SchedulerCore:
             self._deadlines.add(step.now, Kind.GRACE, engine)
             step.deadlines_left -= len(attempts) - 1
         for attempt in attempts:
-            task = self._lifecycle.end_attempt(attempt)
-            if task is not None:
+            task = self._waiting_for(attempt)
+            if task is None:
+                self._lifecycle.end_attempt(attempt, None)
+            else:
                 with step.on(task):
+                    self._lifecycle.end_attempt(attempt, task)
                     self._lifecycle.retry_or_fail(step, task, engine, EngineDied(engine.ident))
 
     def _end_wait(self, step: Step, entry: Entry) -> None:
@@ -350,8 +381,8 @@ class SchedulerCore:
         if self._recovers <= step.now:  # errors that keep coming must not put it off for ever
             self._recovers = step.now + RECOVERY
         if task is not None and msg_id in self.tasks:
-            self._withdraw(step, task)
             try:
+                self._withdraw(step, task)
                 if task.state < SUCCEEDED:
                     self._lifecycle.fail(step, task, InternalError())
             except Exception as another:
@@ -372,5 +403,5 @@ class SchedulerCore:
             if isinstance(action, AssignTask) and action.msg_id == task.msg_id:
                 step.actions.remove(action)
                 if task.attempt is not None:
-                    self._lifecycle.end_attempt(task.attempt)
+                    self._lifecycle.end_attempt(task.attempt, task)
                 return

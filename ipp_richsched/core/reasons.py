@@ -345,5 +345,18 @@ class SchemeFailed:
     problem: str
 
 
-Notice: TypeAlias = TaskNotice | ReplyDiscarded | EngineNotice | SchemeFailed
+@dataclass(frozen=True, slots=True)
+class TraceFailed:
+    """The trace of the core raised; it is told of nothing any more.
+
+    Attributes
+    ----------
+    problem : str
+        The error.
+    """
+
+    problem: str
+
+
+Notice: TypeAlias = TaskNotice | ReplyDiscarded | EngineNotice | SchemeFailed | TraceFailed
 """What an operator should know."""

@@ -9,7 +9,8 @@ T = TypeVar("T", bound=type)
 make: Any = tuple.__new__
 """Makes a record of its class and a tuple of all its fields, at a third of the price of a call.
 
-For those four that are made for each task.
+It is used for the four that are made for each task: `TaskSubmitted`, `AssignTask`, `TaskReplied`
+and `RelayReply`.
 """
 
 

@@ -47,7 +47,8 @@ class Step:
     def on(self, task: Task) -> Step:
         """Have a task in hand for the length of a ``with`` block.
 
-        If the block raises, the task stays in hand: the error has struck it.
+        If the block raises, the task stays in hand: the error has struck it.  Such blocks do not
+        nest: at the end of one no task is in hand.
         """
         self.task = task
         return self

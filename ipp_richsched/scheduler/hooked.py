@@ -61,12 +61,12 @@ class HookedPool(EnginePool):
         return super().unregister(ident)
 
     def assign(self, engine: Engine) -> None:
-        self._call("add_job", self._add_job, engine)
+        self._call("add_job", self._add_job, engine, 1)
 
     def finish(self, engine: Engine) -> None:
         if self.has(engine):
             self.roomy[engine] = None
-            self._call("finish_job", self._finish_job, engine)
+            self._call("finish_job", self._finish_job, engine, -1)
 
     def assign_at(self, index: int) -> None:
         self.loads[index] += 1
@@ -76,13 +76,16 @@ class HookedPool(EnginePool):
     def finish_at(self, index: int) -> None:
         self.loads[index] -= 1
 
-    def _call(self, name: str, function: Callable[[int], None], engine: Engine) -> None:
-        """Have an engine counted; a task must not be lost because that fails."""
+    def _call(
+        self, name: str, function: Callable[[int], None], engine: Engine, change: int
+    ) -> None:
+        """Have an engine counted; if that fails, its load changes as it would by itself."""
         try:
             function(self.targets.index(engine.ident))
             self._read_back()
         except Exception:
             self._log.exception("task::%s raised; the loads may be wrong from now on", name)
+            engine.load += change
             order = self.by_use()
             self.targets[:] = [engine.ident for engine in order]
             self.loads[:] = [engine.load for engine in order]

@@ -102,6 +102,8 @@ class Wire:
             raise NamelessTaskError(f"a task's 'msg_id' is {msg_id!r}, not a string")
         try:
             check_msg_type(header)
+            if frames[1] != DELIM and _is_marked(frames):
+                raise MessageError("its last identity is one that the scheduler gives to engines")
             packed, metadata, flags = self._read_metadata(parts[METADATA])
             self._check_for_engines(parts, header, metadata)
             return make(TaskSubmitted, (msg_id, self._share_common_parts(frames, packed), *flags))
@@ -327,12 +329,19 @@ class Wire:
         return [b"tracktask", ident, DELIM, self._signer.sign(parts), *parts]
 
 
+def _is_marked(frames: Frames) -> bool:
+    """Whether the last of the identities says which attempt a message is about."""
+    identity = frames[frames.index(DELIM) - 1]
+    return isinstance(identity, bytes) and identity.startswith(MARK)
+
+
 def _without_mark(frames: Frames) -> tuple[int, Frames]:
     """The mark of a reply, 0 if it has none, and the reply without it."""
+    if not _is_marked(frames):
+        return 0, frames
     place = frames.index(DELIM) - 1
     identity = frames[place]
-    if not (isinstance(identity, bytes) and identity.startswith(MARK)):
-        return 0, frames
+    assert isinstance(identity, bytes)
     number = identity[len(MARK) :]
     mark = int(number) if number.isdigit() and len(number) < 20 else -1
     return mark, [*frames[:place], *frames[place + 1 :]]

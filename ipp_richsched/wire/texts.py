@@ -29,6 +29,7 @@ from ..core.reasons import (
     Stranded,
     TaskNotice,
     TimedOut,
+    TraceFailed,
     UnreachableDependency,
     engine_name,
 )
@@ -137,8 +138,8 @@ def _internal_error(msg_id: str, reason: InternalError) -> str:
 
 def _discarded(notice: ReplyDiscarded) -> str:
     return (
-        f"engine {engine_name(notice.engine)} answered task {notice.msg_id}, which it does"
-        " not hold; the reply is discarded"
+        f"engine {engine_name(notice.engine)} answered task {notice.msg_id}, or an attempt of it,"
+        " which it does not hold; the reply is discarded"
     )
 
 
@@ -169,4 +170,5 @@ _NOTICES: dict[type, Callable[[Any], str]] = {
     ReplyDiscarded: _discarded,
     EngineNotice: _about_engine,
     SchemeFailed: lambda notice: f"{notice.problem}; 'leastload' chose instead",
+    TraceFailed: lambda notice: f"events are no longer written down: {notice.problem}",
 }

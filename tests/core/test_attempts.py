@@ -11,6 +11,7 @@ from ipp_richsched.core.dependency import Dependency
 from ipp_richsched.core.engines.pool import EnginePool
 from ipp_richsched.core.events import EngineRegistered, SendingFailed, TaskReplied, TaskSubmitted
 from ipp_richsched.core.machine import SchedulerCore
+from ipp_richsched.core.placement.prospects import Prospects
 from ipp_richsched.core.ready.groups import Group
 from ipp_richsched.core.reasons import Failure, ReplyDiscarded
 from ipp_richsched.core.story import CoreError
@@ -225,3 +226,70 @@ def test_a_set_of_targets_whose_first_task_changed_keeps_its_place() -> None:
     assert text(driver.wait(1)).startswith("task 1 waited")
     assert driver.reply("a", "busy") == [relay("busy", "a"), assign("2", "a")]
     assert driver.reply("a", "2") == [relay("2", "a"), assign("3", "a")]
+
+
+def test_a_group_whose_first_task_changes_often_is_no_work_for_its_engines() -> None:
+    driver = Driver("a", "b")
+    driver.core.validate = lambda: None  # type: ignore[method-assign]  # it puts lines right
+    driver.submit("busy", targets=["b"])
+    driver.submit("0", targets=["a", "b"])
+    for number in range(1, 500):
+        driver.submit(f"{number}", after=[f"{number - 1}"], targets=["a", "b"])
+    for number in range(500, 600):
+        driver.submit(f"{number}", targets=["a", "b"])
+    for number in range(499):
+        assert driver.reply("a", f"{number}")[1:] == [assign(f"{number + 1}", "a")]
+    lines = driver.core.state.queue._lines.values()
+    assert all(len(line.heap) < 100 for line in lines)
+    with mock.patch.object(Group, "first", autospec=True, side_effect=Group.first) as looks:
+        assert driver.reply("a", "499")[1:] == [assign("500", "a")]
+    assert looks.call_count < 10
+
+
+def test_ranks_that_fall_do_not_pile_up() -> None:
+    driver = Driver("a")
+    driver.submit("busy")
+    driver.submit("t", targets=["a", "x"])
+    driver.submit("other", targets=["a", "x"])
+    queue, task = driver.core.state.queue, driver.core.tasks["t"]
+    for rank in range(500):
+        queue.change_rank(task, -rank)
+        queue.change_rank(task, 1000)
+    driver.core.validate()
+    assert all(len(line.heap) < 100 for line in queue._lines.values())
+    assert len(queue.group_of(task)._fifo) + len(queue.group_of(task)._late) < 200
+    assert driver.reply("a", "busy") == [relay("busy", "a"), assign("other", "a")]
+
+
+@pytest.mark.parametrize("status", ["ok", "error"])
+def test_an_error_in_counting_an_answer_leaves_its_task_not_without_one(status: str) -> None:
+    driver = Driver("a")
+    driver.submit("t", retries=3)
+    with (
+        mock.patch.object(EnginePool, "finish", side_effect=ZeroDivisionError),
+        pytest.raises(CoreError) as caught,
+    ):
+        driver.reply("a", "t", status)
+    assert caught.value.actions == [fail("t", Failure.INTERNAL_ERROR)]
+
+
+def test_two_errors_in_assigning_a_task_leave_it_not_without_an_answer() -> None:
+    driver = Driver("a")
+    with (
+        mock.patch.object(EnginePool, "assign", side_effect=ZeroDivisionError),
+        mock.patch.object(EnginePool, "finish", side_effect=ZeroDivisionError),
+        pytest.raises(CoreError) as caught,
+    ):
+        driver.submit("t")
+    assert caught.value.actions == [fail("t", Failure.INTERNAL_ERROR)]
+
+
+def test_an_error_in_looking_where_a_task_may_run_strikes_that_task_alone() -> None:
+    driver = Driver("a")
+    with (
+        mock.patch.object(Prospects, "places", side_effect=ZeroDivisionError),
+        pytest.raises(CoreError) as caught,
+    ):
+        driver.submit("bad")
+    assert caught.value.actions == [fail("bad", Failure.INTERNAL_ERROR)]
+    assert driver.submit("good") == [assign("good", "a")]

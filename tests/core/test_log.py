@@ -31,6 +31,7 @@ from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.placement.match import Placement
 from ipp_richsched.core.settings import Settings
 from ipp_richsched.core.story import CoreError
+from ipp_richsched.wire.texts import notice_text
 
 from .world import World
 
@@ -91,6 +92,17 @@ def test_a_replay_repeats_an_error_of_the_core() -> None:
     fed, difference = replay(lines)  # by a core without the error
     assert fed == 2
     assert "AssignTask" in difference
+
+
+def test_a_trace_that_fails_is_told_nothing_more_and_costs_no_decision() -> None:
+    trace = mock.Mock(side_effect=OSError("no space left on the device"))
+    core = SchedulerCore(trace=trace)
+    (warning,) = core.handle(EngineRegistered(b"a"), now=0.0)
+    assert isinstance(warning, Warn)
+    assert "no longer written down: OSError: no space left" in notice_text(warning.notice)
+    (assigned,) = core.handle(TaskSubmitted("t"), now=1.0)
+    assert isinstance(assigned, AssignTask)
+    assert trace.call_count == 1
 
 
 EVENTS: list[Any] = [

@@ -67,10 +67,11 @@ class Placement:
             if task.state is not READY:
                 ready.pop()  # it has failed since
                 continue
-            places, excluded = self._prospects.places(task), task.excluded
-            # If others of its group wait, then no engine has room for it but those that just gained
-            # it, and these are offered the queue below.
-            joins_others = self._queue.holds(places, excluded)
+            with step.on(task):
+                places, excluded = self._prospects.places(task), task.excluded
+                # If others of its group wait, then no engine has room for it but those that just
+                # gained it, and these are offered the queue below.
+                joins_others = self._queue.holds(places, excluded)
             if roomy and self._queue and not joins_others:
                 able = [
                     engine

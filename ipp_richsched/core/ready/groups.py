@@ -70,8 +70,10 @@ class Group:
         task.group = None
         self.size -= 1
         if len(self._fifo) + len(self._late) > 64 + 2 * self.size:
-            self._fifo = deque(entry for entry in self._fifo if self._counts(entry))
-            self._late = [entry for entry in self._late if self._counts(entry)]
+            # once each: a task that came back with a rank that it had before has two entries
+            counting = dict.fromkeys(filter(self._counts, [*self._fifo, *self._late]))
+            self._fifo.clear()
+            self._late = [*counting]
             heapq.heapify(self._late)
 
     def first(self) -> Task | None:

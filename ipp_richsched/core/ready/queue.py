@@ -21,22 +21,31 @@ from .order import Rank
 class _Line:
     """The groups with targets that one engine belongs to, by the rank of their first tasks.
 
-    An entry is a rank and the number of a group.  It may be out of date: then the group is gone,
-    or its first task has a higher rank by now.  It is put right when it surfaces.
+    An entry is a rank and the number of a group.  Of each group one entry counts, whose rank is
+    not above that of its first task; it may be below, and is put right when it surfaces.  The
+    others are void, and go when they surface or when they are the most.
 
     Attributes
     ----------
     heap : list of tuple
-        The entries; one at least for each group, none with a rank above that of its first task.
-    groups : int
-        How many groups there are.
+        The entries.
+    lowest : dict of int to int
+        The rank of the entry that counts, by the number of the group.
     """
 
-    __slots__ = ("groups", "heap")
+    __slots__ = ("heap", "lowest")
 
     def __init__(self) -> None:
         self.heap: list[tuple[Rank, int]] = []
-        self.groups = 0
+        self.lowest: dict[int, Rank] = {}
+
+    def put(self, rank: Rank, number: int) -> None:
+        """Have an entry count for a group, in the place of the one before; O(log n) amortized."""
+        self.lowest[number] = rank
+        heapq.heappush(self.heap, (rank, number))
+        if len(self.heap) > 64 + 2 * len(self.lowest):
+            self.heap = [(rank, number) for number, rank in self.lowest.items()]
+            heapq.heapify(self.heap)
 
 
 class ReadyQueue:
@@ -154,7 +163,7 @@ class ReadyQueue:
                 first = group.first()
                 assert first is not None
                 self._join(group, engine)
-                heapq.heappush(self._lines[engine].heap, (first.rank, group.number))
+                self._lines[engine].put(first.rank, group.number)
 
     def engine_died(self, engine: Engine) -> list[Group]:
         """Have `engine` take no part; the groups that it leaves without any, O(groups)."""
@@ -184,20 +193,13 @@ class ReadyQueue:
         del self._targeted[targets, group.excluded], self._numbered[group.number]
         for ident in targets:
             engine = self._engines.get(ident)
-            if engine is None or engine in group.excluded:
-                continue
-            line = self._lines[engine]
-            line.groups -= 1
-            if len(line.heap) > 64 + 2 * line.groups:
-                line.heap = [entry for entry in {*line.heap} if entry[1] in self._numbered]
-                heapq.heapify(line.heap)
+            if engine is not None and engine not in group.excluded:
+                del self._lines[engine].lowest[group.number]
 
     def _join(self, group: Group, engine: Engine) -> None:
         group.engines += 1
-        line = self._lines.get(engine)
-        if line is None:
-            line = self._lines[engine] = _Line()
-        line.groups += 1
+        if engine not in self._lines:
+            self._lines[engine] = _Line()
 
     def _announce(self, group: Group, rank: Rank) -> None:
         """Tell the engines of a group that its first task has a lower rank than before."""
@@ -205,20 +207,20 @@ class ReadyQueue:
         for ident in group.targets:
             engine = self._engines.get(ident)
             if engine is not None and engine not in group.excluded:
-                heapq.heappush(self._lines[engine].heap, (rank, group.number))
+                self._lines[engine].put(rank, group.number)
 
     def _first_in(self, line: _Line) -> Task | None:
         """The first task of a line."""
-        heap = line.heap
+        heap, lowest = line.heap, line.lowest
         while heap:
             rank, number = heap[0]
-            group = self._numbered.get(number)
-            if group is None:
+            if lowest.get(number) != rank:
                 heapq.heappop(heap)
                 continue
-            task = group.first()
+            task = self._numbered[number].first()
             assert task is not None
             if task.rank == rank:
                 return task
+            lowest[number] = task.rank
             heapq.heapreplace(heap, (task.rank, number))
         return None
