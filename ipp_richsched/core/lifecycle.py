@@ -111,9 +111,9 @@ class Lifecycle:
     def take_back(self, step: Step, task: Task, engine: Engine) -> None:
         """An attempt on `engine` is over and did not count: the task is ready again."""
         task.had_by |= {engine.ident}
-        if task.failed_on or task.refused_by:  # of those that are gone nothing need be known
-            task.failed_on = frozenset(filter(self._pool.has, task.failed_on))
-            task.refused_by = frozenset(filter(self._pool.has, task.refused_by))
+        # of engines that are gone nothing need be known any more
+        task.failed_on = frozenset(filter(self._pool.has, task.failed_on))
+        task.refused_by = frozenset(filter(self._pool.has, task.refused_by))
         self.make_ready_again(step, task)
 
     def retry_or_fail(self, step: Step, task: Task, engine: Engine, reason: Reason) -> None:

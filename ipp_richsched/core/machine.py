@@ -399,9 +399,11 @@ class SchedulerCore:
 
     def _withdraw(self, step: Step, task: Task) -> None:
         """Take an assignment back that the shell has not heard of yet: nobody would end it."""
+        attempt = task.attempt
+        if attempt is None:
+            return
         for action in step.actions:
             if isinstance(action, AssignTask) and action.msg_id == task.msg_id:
                 step.actions.remove(action)
-                if task.attempt is not None:
-                    self._lifecycle.end_attempt(task.attempt, task)
+                self._lifecycle.end_attempt(attempt, task)
                 return

@@ -169,6 +169,18 @@ def test_a_rank_may_change_while_its_task_is_queued(targets: list[str]) -> None:
     assert order == ["3", "2", "4", "1"]
 
 
+def test_a_rank_decides_between_tasks_that_different_engines_may_take() -> None:
+    driver = Driver("a", "b")
+    assert driver.submit("t", retries=1) == [assign("t", "b")]
+    driver.submit("busy")
+    assert driver.reply("b", "t", "error") == []
+    driver.submit("busy too")
+    driver.submit("later")
+    driver.core.state.queue.change_rank(driver.core.tasks["t"], 100)
+    assert driver.reply("a", "busy") == [relay("busy", "a"), assign("later", "a")]
+    assert driver.reply("a", "later") == [relay("later", "a"), assign("t", "a")]
+
+
 def test_a_rank_may_come_to_what_it_was() -> None:
     driver = Driver("a")
     driver.submit("busy")
