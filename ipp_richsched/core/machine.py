@@ -16,7 +16,7 @@ from itertools import islice
 from random import Random
 from typing import TypeAlias
 
-from .actions import Action, AssignTask, FailTask
+from .actions import Action, AssignTask
 from .cascade import Cascade
 from .deadlines import Entry, Kind
 from .engines.engine import NO_ENGINES, Attempt, Engine
@@ -51,17 +51,14 @@ from .reasons import (
     TaskNotice,
     TraceFailed,
 )
+from .recovery import Recovery
 from .settings import Settings
 from .state import State
 from .step import Step
-from .story import CoreError
-from .task import FAILED, SUCCEEDED, Task
+from .task import Task
 
 Trace: TypeAlias = Callable[[float, Event, list[Action]], object]
 """What is called with the time, the event and the actions of each step."""
-
-RECOVERY = 0.1
-"""Seconds until work goes on after an error of our own, which may come again."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds that an engine which could not be reached is left alone, doubled each time."""
@@ -97,9 +94,9 @@ class SchedulerCore:
         self._backlog = self.state.backlog
         self._grace = settings.engine_grace
         self._now = -math.inf
-        self._recovers = -math.inf  # when to go on after an error of our own
         self._deadlines = self.state.deadlines
         self._lifecycle = Lifecycle(self.state)
+        self._recovery = Recovery(self.state, self._lifecycle)
         self._prospects = Prospects(pool)
         self._explain = Explain(self.state)
         parts = self.state, self._lifecycle, self._prospects
@@ -148,7 +145,7 @@ class SchedulerCore:
             if settles:
                 self._settle(step)
         except Exception as error:
-            raise self._struck(step, event, error) from error
+            raise self._recovery.struck(step, event, error) from error
         finally:
             if self._trace is not None:
                 self._tell_trace(step, event)
@@ -176,7 +173,7 @@ class SchedulerCore:
 
     def next_deadline(self) -> float | None:
         """When `TimePassed` is due, or None; now or, after an error, soon where work is left."""
-        return max(self._now, self._recovers) if self.state.busy else self._deadlines.next()
+        return max(self._now, self._recovery.ends) if self.state.busy else self._deadlines.next()
 
     def story(self, msg_id: str) -> list[str]:
         """What happened to a task, as far as it is remembered; O(`story.LINES`)."""
@@ -369,41 +366,4 @@ class SchedulerCore:
             if backlog.unplaced or roomy:
                 self._placement.match(step)
             if not (backlog.news or backlog.reviews) or min(step.work_left, step.places_left) <= 0:
-                return
-
-    def _struck(self, step: Step, event: Event, error: Exception) -> CoreError:
-        """Have an error of our own cost one task at most, and that one an answer, not silence."""
-        task = step.task
-        msg_id = task.msg_id if task is not None else getattr(event, "msg_id", "")
-        # Have every engine looked at again, since the error may have kept one from getting a task.
-        self.pool.roomy.clear()
-        self.pool.roomy.update(dict.fromkeys(self.pool.engines.values()))
-        if self._recovers <= step.now:  # errors that keep coming must not put it off for ever
-            self._recovers = step.now + RECOVERY
-        if task is not None and msg_id in self.tasks:
-            try:
-                self._withdraw(step, task)
-                if task.state < SUCCEEDED:
-                    self._lifecycle.fail(step, task, InternalError())
-            except Exception as another:
-                error = another
-            if task.state < SUCCEEDED:  # that has failed as well
-                task.state = FAILED
-                step.actions.append(FailTask(msg_id, InternalError(), task.message))
-            self.tasks.pop(msg_id, None)
-        elif isinstance(event, (TaskSubmitted, TaskRejected)) and not (
-            msg_id in self.tasks or msg_id in self.state.history or step.actions
-        ):  # it has not become a task
-            step.actions.append(FailTask(msg_id, InternalError(), event.message))
-        return CoreError(event, error, msg_id, self.state.story, step.actions)
-
-    def _withdraw(self, step: Step, task: Task) -> None:
-        """Take an assignment back that the shell has not heard of yet: nobody would end it."""
-        attempt = task.attempt
-        if attempt is None:
-            return
-        for action in step.actions:
-            if isinstance(action, AssignTask) and action.msg_id == task.msg_id:
-                step.actions.remove(action)
-                self._lifecycle.end_attempt(attempt, task)
                 return
