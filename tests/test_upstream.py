@@ -24,6 +24,10 @@ MODULES = {
 }
 """How many tests of each must have passed, at least."""
 
+TRIES = 3
+"""How often tests that fail are run again: some assert that what sleeps for a quarter of a second
+is over within one, whatever else the machine does."""
+
 CRASH = "test_z_crash"
 """The one of `test_lbview` in which engines die."""
 
@@ -107,12 +111,13 @@ def test_upstream_tests_pass_under_this_scheduler(
     if module == "test_label" and not find_spec(name):
         pytest.skip("came with ipyparallel 9.1")
     run = Upstream(name, enabled, tmp_path / "first")
-    if run.failed:
-        # some assert that what sleeps for a quarter of a second is done within one, whatever
-        # else the machine does
-        again = Upstream(name, enabled, tmp_path / "again", [*run.failed])
-        assert not again.failed, "\n".join(again.failed.values())
-        run.passed += again.passed
+    failed = run.failed
+    for number in range(TRIES):
+        if failed:
+            again = Upstream(name, enabled, tmp_path / f"again-{number}", [*failed])
+            run.passed += again.passed
+            failed = again.failed
+    assert not failed, "\n".join(failed.values())
     assert len(run.passed) >= MODULES[module], str(run.command)
     assert (CRASH in run.passed) == (module == "test_lbview")
 

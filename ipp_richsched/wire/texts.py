@@ -138,8 +138,8 @@ def _internal_error(msg_id: str, reason: InternalError) -> str:
 
 def _discarded(notice: ReplyDiscarded) -> str:
     return (
-        f"engine {engine_name(notice.engine)} answered task {notice.msg_id}, or an attempt of it,"
-        " which it does not hold; the reply is discarded"
+        f"engine {engine_name(notice.engine)} answered task {notice.msg_id}, which it does"
+        " not hold (or not in that attempt); the reply is discarded"
     )
 
 
