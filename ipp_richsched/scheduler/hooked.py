@@ -80,12 +80,14 @@ class HookedPool(EnginePool):
         self, name: str, function: Callable[[int], None], engine: Engine, change: int
     ) -> None:
         """Have an engine counted; if that fails, its load changes as it would by itself."""
+        load = engine.load
         try:
             function(self.targets.index(engine.ident))
             self._read_back()
         except Exception:
             self._log.exception("task::%s raised; the loads may be wrong from now on", name)
-            engine.load += change
+            engine.load = load + change
+            self._changed[engine] = None
             order = self.by_use()
             self.targets[:] = [engine.ident for engine in order]
             self.loads[:] = [engine.load for engine in order]

@@ -14,6 +14,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from ipp_richsched.core.actions import AssignTask
 from ipp_richsched.core.engines.pool import Engine, EnginePool
 from ipp_richsched.core.engines.schemes import BUILT_IN, SchemeError, find_scheme
 from ipp_richsched.core.events import EngineRegistered, TaskReplied, TaskSubmitted
@@ -172,6 +173,22 @@ def test_a_pool_may_be_told_by_index(scheme: str) -> None:
     assert first.load == 1
     pool.finish_at(2)
     assert first.load == 0
+
+
+def test_hooks_that_raise_leave_the_high_water_mark_as_it_is() -> None:
+    def fail(index: int) -> None:
+        raise ZeroDivisionError
+
+    log = logging.getLogger("hooks that raise")
+    core = SchedulerCore(pool=HookedPool(find_scheme("leastload"), 1, Random(0), fail, fail, log))
+    core.handle(EngineRegistered(b"a"), now=0)
+    for number in range(3):
+        (assigned,) = core.handle(TaskSubmitted(f"{number}"), now=0)
+        assert isinstance(assigned, AssignTask)
+        assert core.handle(TaskSubmitted(f"next {number}"), now=0) == []
+        _, assigned = core.handle(TaskReplied(b"a", f"{number}", "ok"), now=0)
+        assert isinstance(assigned, AssignTask)
+        core.handle(TaskReplied(b"a", f"next {number}", "ok"), now=0)
 
 
 def test_an_engine_that_gains_room_by_what_a_hook_does_gets_a_task() -> None:
