@@ -63,8 +63,7 @@ class Lifecycle:
     def begin(self, step: Step, task: Task) -> None:
         """Begin the life of a new task."""
         self._note((step.now, task.msg_id, "submitted", ""))
-        if task.timeout:
-            self._start_timeout(step, task)
+        self._start_timeout(step, task)
 
     def make_ready(self, step: Step, task: Task) -> None:
         """All that a task waited for is there, but an engine."""

@@ -232,13 +232,11 @@ class SchedulerCore:
         if not attempt.engine.paused:
             self._pause(step, attempt.engine)
         task = self._waiting_for(attempt)
-        if task is None:
-            self._lifecycle.end_attempt(attempt, None)
-            return
         with step.on(task):
             self._lifecycle.end_attempt(attempt, task)
-            # The engine never got it, so its timeout goes on from where it was.
-            self._lifecycle.make_ready_again(step, task, task.expires)
+            if task is not None:
+                # The engine never got it, so its timeout goes on from where it was.
+                self._lifecycle.make_ready_again(step, task, task.expires)
 
     def _pause(self, step: Step, engine: Engine) -> None:
         """Leave an engine alone for a while."""
@@ -254,13 +252,11 @@ class SchedulerCore:
         if attempt is None:
             return
         task = self._waiting_for(attempt)
-        if task is None:
-            self._lifecycle.end_attempt(attempt, None)
-            return
         with step.on(task):
             self._lifecycle.end_attempt(attempt, task)
-            # Tried again, it might fail again for ever, ahead of all other tasks.
-            self._lifecycle.fail(step, task, InternalError())
+            if task is not None:
+                # Tried again, it might fail again for ever, ahead of all other tasks.
+                self._lifecycle.fail(step, task, InternalError())
 
     def _task_submitted(self, step: Step, event: TaskSubmitted) -> None:
         task = self._lifecycle.submit(step, event)
@@ -294,11 +290,10 @@ class SchedulerCore:
         engine = attempt.engine
         engine.pause = 0.0
         task = self._waiting_for(attempt)
-        if task is None:
-            self._lifecycle.end_attempt(attempt, None)
-            return
         with step.on(task):
             self._lifecycle.end_attempt(attempt, task)
+            if task is None:
+                return
             if not dependencies_met:
                 task.refused_by |= {engine}
                 self._lifecycle.take_back(step, task, engine)
@@ -334,11 +329,9 @@ class SchedulerCore:
             step.deadlines_left -= len(attempts) - 1
         for attempt in attempts:
             task = self._waiting_for(attempt)
-            if task is None:
-                self._lifecycle.end_attempt(attempt, None)
-            else:
-                with step.on(task):
-                    self._lifecycle.end_attempt(attempt, task)
+            with step.on(task):
+                self._lifecycle.end_attempt(attempt, task)
+                if task is not None:
                     self._lifecycle.retry_or_fail(step, task, engine, EngineDied(engine.ident))
 
     def _end_wait(self, step: Step, entry: Entry) -> None:

@@ -44,8 +44,8 @@ class Step:
         self.task: Task | None = None
         self.work_left = self.places_left = self.deadlines_left = SLICE
 
-    def on(self, task: Task) -> Step:
-        """Have a task in hand for the length of a ``with`` block.
+    def on(self, task: Task | None) -> Step:
+        """Have a task, or none, in hand for the length of a ``with`` block.
 
         If the block raises, the task stays in hand: the error has struck it.  Such blocks do not
         nest: at the end of one no task is in hand.
