@@ -137,11 +137,17 @@ class TakesMessagesApart(RichTaskScheduler):
 
 def test_an_error_for_one_message_is_no_error_for_those_sent_with_it(start: Start) -> None:
     cluster = start(FailsToTellTheHub, config={"TaskScheduler": {"hwm": 0}})
-    client = cluster.client()
+    client, engine = cluster.client(), cluster.engine(b"e1")
+    client.submit()
+    engine.reply(engine.take()[1])  # it is connected: no send has to be tried again
+    client.answer()
+    cluster.unregister(b"e1")
+    client.submit(targets=["e1"])
+    assert client.answer()["content"]["ename"] == "ImpossibleDependency"  # it is gone
     tasks = ["first", "bad", "last"]
     for msg_id in tasks:
         client.submit(msg_id=msg_id)
-    engine = cluster.engine(b"e1")
+    cluster.notify("registration", b"e1")
     taken = [engine.take() for _ in tasks]
     assert [msg_id for msg_id, _ in taken] == tasks
     for _, task in taken:
