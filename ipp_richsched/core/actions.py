@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeAlias
 
-from .reasons import Notice, Reason
+from .notices import Notice
+from .reasons import NO_NAMES, Few, Reason
 from .record import record
 
 
@@ -37,6 +38,25 @@ class AssignTask(NamedTuple):
     message: Any
     attempt: int
     mark: int = 0
+
+
+@record
+class AskEngine(NamedTuple):
+    """Send an engine a question that it answers in its turn: it serves what it gets in order.
+
+    It goes to the engine after all `AssignTask` before it.  If it cannot be sent, `AskingFailed`
+    is to follow.
+
+    Attributes
+    ----------
+    engine : bytes
+        The engine's identity.
+    question : int
+        The number of the question; no two have the same.
+    """
+
+    engine: bytes
+    question: int
 
 
 @record
@@ -75,12 +95,18 @@ class FailTask(NamedTuple):
         The task's message, as it was submitted.
     engine : bytes or None
         The engine that is to blame, if one is.
+    attempts : int
+        How often it was tried.
+    tried_on : Few
+        The engines that had it.
     """
 
     msg_id: str
     reason: Reason
     message: Any
     engine: bytes | None = None
+    attempts: int = 0
+    tried_on: Few = NO_NAMES
 
 
 @record
@@ -115,4 +141,4 @@ class Warn(NamedTuple):
     notice: Notice
 
 
-Action: TypeAlias = AssignTask | RelayReply | FailTask | RefuseTask | Warn
+Action: TypeAlias = AssignTask | AskEngine | RelayReply | FailTask | RefuseTask | Warn

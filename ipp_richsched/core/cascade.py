@@ -63,8 +63,8 @@ class Cascade:
                 else:
                     self._strandings.review(step, task)
 
-    def advance(self, step: Step, task: Task, first: str = "") -> None:
-        """Look again at a waiting task; `first` is where a chain of failures began, if one did."""
+    def advance(self, step: Step, task: Task) -> None:
+        """Look again at a waiting task."""
         life = self._lifecycle
         after = task.after.status(task.after_accepted, task.after_refused)
         follow = self._prospects.follow(task) if task.follow.ids else MET
@@ -73,9 +73,9 @@ class Cascade:
                 self._graph.unwatch(task)
             life.make_ready(step, task)
         elif after is UNREACHABLE:
-            life.fail(step, task, self._explain.after(task, first))
+            life.fail(step, task, self._explain.after(task))
         elif follow is UNREACHABLE:
-            life.fail(step, task, self._explain.follow(task, first))
+            life.fail(step, task, self._explain.follow(task))
         elif task.targets is None and not task.follow_engines:
             return  # no engine decides what becomes of it
         elif self._prospects.is_hopeless(task):
@@ -85,7 +85,7 @@ class Cascade:
 
     def _tell(self, step: Step) -> None:
         """Move the counters of tasks that waited for a finished one."""
-        dependents, outcome, follows, first = self._backlog.news[0]
+        dependents, outcome, follows = self._backlog.news[0]
         count = count_follow if follows else count_after
         steps = min(step.work_left, len(dependents))
         step.work_left -= steps
@@ -94,7 +94,7 @@ class Cascade:
                 task = step.task = dependents.pop()
                 if task.state is WAITING:
                     if count(task, outcome):
-                        self.advance(step, task, first)
+                        self.advance(step, task)
                 elif follows and task.state < SUCCEEDED:
                     count(task, outcome)
                     if task.group is not None:

@@ -14,7 +14,7 @@ from functools import cache
 from inspect import signature
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from . import actions, events, reasons
+from . import actions, events, notices, reasons
 from .dependency import Dependency
 from .settings import Settings
 
@@ -157,6 +157,7 @@ def _classes(module: types.ModuleType) -> dict[str, type]:
 
 _KNOWN: dict[str, type] = {
     **_classes(reasons),
+    **_classes(notices),
     **_classes(events),
     **_classes(actions),
     "Dependency": Dependency,

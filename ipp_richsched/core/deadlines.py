@@ -12,9 +12,13 @@ class Kind(enum.Enum):
 
     TIMEOUT = "a task's time in the queue"
     STRANDED = "a task's wait for an engine that could take it"
-    RETRY = "the pause before engines that failed a task may try it again"
+    RETRY = "the time before engines that failed a task may try it again"
+    ASK_AGAIN = "the pause before engines that refused a task are asked again"
     GRACE = "the time in which a dead engine's replies still count"
     PAUSE = "the pause of an engine that could not be reached"
+    PROBE = "the time before an engine is asked about the tasks that it holds"
+    LOST = "the time in which answers may still come that were overtaken by that to a question"
+    NO_ENGINE = "the time before it is said again that tasks wait and no engine is there"
 
 
 class Entry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeAlias
 
 from .dependency import NOTHING, Dependency
+from .reasons import TaskError
 from .record import record
 
 
@@ -78,6 +79,43 @@ class SendingFailed(NamedTuple):
 
 
 @record
+class AskingFailed(NamedTuple):
+    """An `AskEngine` could not be carried out: the engine has no connection.
+
+    Attributes
+    ----------
+    engine : bytes
+        The engine's identity.
+    question : int
+        The number of the question.
+    """
+
+    engine: bytes
+    question: int
+
+
+@record
+class EngineAnswered(NamedTuple):
+    """An engine answered an `AskEngine`.
+
+    Attributes
+    ----------
+    engine : bytes
+        The engine's identity.
+    question : int
+        The number of the question.
+    """
+
+    engine: bytes
+    question: int
+
+
+@record
+class ConnectionsChanged(NamedTuple):
+    """Engines' connections were lost or made; nobody knows which, nor what was under way there."""
+
+
+@record
 class TaskSubmitted(NamedTuple):
     """A client submitted a task.
 
@@ -147,6 +185,8 @@ class TaskReplied(NamedTuple):
         What is wrong with the reply, if that is why it has no status.
     mark : int
         The `AssignTask.mark` that the engine sent back.
+    error : TaskError or None
+        What the task raised.
     """
 
     engine: bytes
@@ -156,6 +196,7 @@ class TaskReplied(NamedTuple):
     message: Any = None
     problem: str | None = None
     mark: int = 0
+    error: TaskError | None = None
 
 
 @record
@@ -168,6 +209,9 @@ Event: TypeAlias = (
     | EngineUnregistered
     | EngineUnreachable
     | SendingFailed
+    | AskingFailed
+    | EngineAnswered
+    | ConnectionsChanged
     | TaskSubmitted
     | TaskRejected
     | TaskReplied

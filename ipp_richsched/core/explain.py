@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .dependency import Dependency
-from .engines.engine import Engine
+from .placement.prospects import Prospects
 from .reasons import (
-    NO_NAMES,
     SHOWN,
     Awaited,
     CannotFollow,
@@ -15,6 +14,7 @@ from .reasons import (
     Few,
     NoTargetLeft,
     Obstacle,
+    OutOfReach,
     Stranded,
     TimedOut,
     UnreachableDependency,
@@ -37,39 +37,30 @@ class Explain:
     def __init__(self, state: State) -> None:
         self._pool = state.pool
         self._history = state.history
+        self._causes = state.causes
 
-    def after(self, task: Task, first: str) -> UnreachableDependency:
-        """Why a task can no longer run after what it names; O(ids).
+    def after(self, task: Task) -> UnreachableDependency:
+        """Why a task can no longer run after what it names; O(ids)."""
+        return self._unreachable("after", task.after)
 
-        Parameters
-        ----------
-        task : Task
-            The task that fails.
-        first : str
-            The task with which a chain of failures began; empty if there is no chain.
-        """
-        return self._unreachable("after", task.after, first)
-
-    def follow(self, task: Task, first: str = "") -> CannotFollow | UnreachableDependency:
+    def follow(self, task: Task) -> CannotFollow | UnreachableDependency:
         """Why a task can no longer follow what it names; O(ids and their engines)."""
         places = task.follow_engines
         gone = [ident for ident in places if ident not in self._pool.engines]
         if gone:
-            return CannotFollow(Obstacle.GONE, _names(gone))
+            return CannotFollow(Obstacle.GONE, names(gone))
         outside = places - (task.targets or places)
         if outside:
-            return CannotFollow(Obstacle.OFF_TARGETS, _names(outside))
-        if not task.refused_by.isdisjoint(self._pool.among(places)):
-            return CannotFollow(Obstacle.REFUSED, _names(places))
+            return CannotFollow(Obstacle.OFF_TARGETS, names(outside))
         if task.follow.all and len(places) > 1:
-            return CannotFollow(Obstacle.APART, _names(places))
-        return self._unreachable("follow", task.follow, first)
+            return CannotFollow(Obstacle.APART, names(places))
+        return self._unreachable("follow", task.follow)
 
-    def no_target_left(self, task: Task) -> NoTargetLeft:
+    @staticmethod
+    def no_target_left(task: Task) -> NoTargetLeft:
         """Why none of a task's targets can run it."""
         assert task.targets is not None
-        refused = {engine.ident for engine in task.refused_by} & task.targets
-        return NoTargetLeft(_names(task.targets - refused), _names(refused))
+        return NoTargetLeft(names(task.targets))
 
     def timed_out(self, task: Task) -> TimedOut:
         """What a task waited for until its timeout ended; O(ids)."""
@@ -82,16 +73,21 @@ class Explain:
         return TimedOut(task.timeout, awaited, after, follow)
 
     def stranded(self, task: Task, seconds: float | None) -> Stranded:
-        """Why no registered engine may run a task, which has waited this long."""
-        if task.targets is not None and not any(self._pool.among(task.targets)):
-            return Stranded(seconds, _names(task.targets), NO_NAMES)
-        refused = _registered(task.refused_by, self._pool.engines.values())
-        return Stranded(seconds, NO_NAMES, _names(refused))
+        """Why no registered engine runs a task, which has waited this long; O(engines)."""
+        places, engines = Prospects.places(task), self._pool.engines
+        absent = [ident for ident in places or () if ident not in engines]
+        refused = [engine.ident for engine in task.refused_by if self._pool.has(engine)]
+        return Stranded(seconds, names(absent), names(refused))
+
+    def out_of_reach(self, task: Task, seconds: float) -> OutOfReach:
+        """That the engines which may run a task were not reached for this long; O(engines)."""
+        able = [engine.ident for engine in self._pool.among(Prospects.places(task))]
+        return OutOfReach(seconds, names(able))
 
     def _unfinished(self, dependency: Dependency) -> Few:
         return few(msg_id for msg_id in dependency.ids if msg_id not in self._history)
 
-    def _unreachable(self, field: str, dependency: Dependency, first: str) -> UnreachableDependency:
+    def _unreachable(self, field: str, dependency: Dependency) -> UnreachableDependency:
         outcomes = [(msg_id, self._history.get(msg_id)) for msg_id in dependency.ids]
         ended = [
             Ended(msg_id, outcome.succeeded, dependency.accepts(outcome.succeeded))
@@ -100,13 +96,10 @@ class Explain:
             and (not outcome.engines or not dependency.accepts(outcome.succeeded))
         ]
         ended.sort()
-        return UnreachableDependency(field, tuple(ended[:SHOWN]), len(ended[SHOWN:]), first)
+        cause = self._causes.first_of(end.msg_id for end in ended)
+        return UnreachableDependency(field, tuple(ended[:SHOWN]), len(ended[SHOWN:]), cause)
 
 
-def _names(idents: Iterable[bytes]) -> Few:
+def names(idents: Iterable[bytes]) -> Few:
+    """A few of many engines, by name."""
     return few(map(engine_name, idents))
-
-
-def _registered(engines: Iterable[Engine], registered: Iterable[Engine]) -> list[bytes]:
-    alive = set(registered)
-    return [engine.ident for engine in engines if engine in alive]

@@ -44,10 +44,9 @@ def count_follow(task: Task, outcome: Outcome) -> bool:
     return True
 
 
-News: TypeAlias = tuple[list[Task], Outcome, bool, str]
+News: TypeAlias = tuple[list[Task], Outcome, bool]
 """News of a finished task for those that named it: these tasks, the first to be told at the end;
-its outcome; whether they follow it (or else come after it); and the task with which a chain of
-failures began."""
+its outcome; and whether they follow it (or else come after it)."""
 
 
 class DependencyGraph:

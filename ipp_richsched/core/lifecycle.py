@@ -11,8 +11,9 @@ from .actions import AssignTask, FailTask, RefuseTask, RelayReply, Warn
 from .deadlines import Kind
 from .engines.engine import Attempt, Engine
 from .events import TaskReplied, TaskSubmitted
+from .notices import Notice, TaskRetried
 from .ready.order import rank_of
-from .reasons import Notice, Reason, UnreachableDependency
+from .reasons import Cause, Reason, UnreachableDependency, engine_name, few
 from .record import make
 from .state import State
 from .step import Step
@@ -35,6 +36,9 @@ class Lifecycle:
         self._graph = state.graph
         self._deadlines = state.deadlines
         self._history = state.history
+        self._causes = state.causes
+        self._probe_after = state.settings.probe_after
+        self._fresh_first = state.settings.retry_elsewhere != 0
         self._backlog = state.backlog
         self._note = state.story.note
         self._submitted = 0
@@ -81,9 +85,25 @@ class Lifecycle:
         mark = number if engine.ident in task.had_by else 0
         msg_id = task.msg_id
         self._note((step.now, msg_id, "assigned to", engine.ident))
-        task.attempt = engine.attempts[msg_id] = Attempt(msg_id, engine, number, mark)
+        attempt = Attempt(msg_id, engine, number, mark, step.now)
+        task.attempt = engine.attempts[msg_id] = attempt
         step.actions.append(make(AssignTask, (msg_id, engine.ident, task.message, number, mark)))
         self._pool.assign(engine)
+        if self._probe_after is not None:
+            due = step.now + self._probe_after
+            if engine.probe is None or engine.probe.when > due:
+                self.probe_at(engine, due)
+
+    def probe_at(self, engine: Engine, when: float) -> None:
+        """Set the time at which an engine is asked about what it has."""
+        if engine.probe is not None:
+            self._deadlines.cancel(engine.probe)
+        engine.probe = self._deadlines.add(when, Kind.PROBE, engine)
+
+    def waiting_for(self, attempt: Attempt) -> Task | None:
+        """The task that waits for an attempt; None if it was answered before."""
+        task = self._tasks.get(attempt.msg_id)
+        return task if task is not None and task.attempt is attempt else None
 
     def end_attempt(self, attempt: Attempt, task: Task | None) -> None:
         """An engine is done with an attempt, or lost: its slot is free.
@@ -119,10 +139,18 @@ class Lifecycle:
         """An attempt on `engine` failed, and there is a retry left or no reply to relay."""
         if task.retries_left > 0:
             task.retries_left -= 1
-            task.failed_on |= {engine}
+            task.stranding = None
+            if self._fresh_first:
+                task.failed_on |= {engine}
+            self.warn(step, TaskRetried(task.msg_id, reason, task.retries_left))
             self.take_back(step, task, engine)
         else:
             self.fail(step, task, reason, engine.ident)
+
+    def go_behind(self, task: Task) -> None:
+        """Have a task that is not queued come after all others that are there."""
+        self._submitted += 1
+        task.rank = rank_of(self._submitted)
 
     def requeue(self, task: Task) -> None:
         """Have a queued task offered to engines again: others may take it now."""
@@ -134,20 +162,26 @@ class Lifecycle:
         """Answer a task with its engine's reply."""
         action = make(RelayReply, (task.msg_id, event.engine, task.message, event.message))
         state = SUCCEEDED if event.status == "ok" else FAILED
-        self._rest(step, task, state, event.engine, action, task.msg_id)
+        if state is FAILED:
+            self._causes.record(task.msg_id, Cause(task.msg_id, event.error))
+        self._rest(step, task, state, event.engine, action)
 
     def fail(self, step: Step, task: Task, reason: Reason, engine: bytes | None = None) -> None:
         """Answer an unfinished task with an error of our own.
 
         An attempt that is not over yet keeps its engine busy, though its reply counts no more.
         """
-        action = FailTask(task.msg_id, reason, task.message, engine)
+        had_by = task.had_by if engine is None else task.had_by | {engine}
+        tried = task.attempts_made, few(map(engine_name, had_by))
+        action = FailTask(task.msg_id, reason, task.message, engine, *tried)
         self._graph.unwatch(task)
         if task.group is not None:
             self._queue.remove(task)
         task.attempt = None
-        first = reason.first if isinstance(reason, UnreachableDependency) else ""
-        self._rest(step, task, FAILED, engine, action, first or task.msg_id)
+        cause = reason.cause if isinstance(reason, UnreachableDependency) else None
+        cause = cause or Cause(task.msg_id, failure=reason.failure)
+        self._causes.record(task.msg_id, cause)
+        self._rest(step, task, FAILED, engine, action)
 
     @staticmethod
     def warn(step: Step, notice: Notice) -> None:
@@ -167,9 +201,8 @@ class Lifecycle:
         state: TaskState,
         engine: bytes | None,
         answer: RelayReply | FailTask,
-        first: str,
     ) -> None:
-        """Have a task finished; `first` is the task with which a chain of failures began."""
+        """Have a task finished."""
         task.move(state)
         step.actions.append(answer)
         self._stop_timers(task)
@@ -182,10 +215,10 @@ class Lifecycle:
         after, follow = self._graph.pop(msg_id)
         if after:
             after.reverse()
-            self._backlog.news.append((after, outcome, False, first))
+            self._backlog.news.append((after, outcome, False))
         if follow:
             follow.reverse()
-            self._backlog.news.append((follow, outcome, True, first))
+            self._backlog.news.append((follow, outcome, True))
 
     def _start_timeout(self, step: Step, task: Task, expires: float | None = None) -> None:
         if task.timeout:

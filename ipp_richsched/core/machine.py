@@ -12,17 +12,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import islice
 from random import Random
 from typing import TypeAlias
 
+from .absence import Absence
 from .actions import Action, AssignTask
 from .cascade import Cascade
 from .deadlines import Entry, Kind
-from .engines.engine import NO_ENGINES, Attempt, Engine
+from .engines.engine import Attempt
 from .engines.pool import EnginePool
 from .engines.schemes import find_scheme
 from .events import (
+    AskingFailed,
+    ConnectionsChanged,
+    EngineAnswered,
     EngineRegistered,
     EngineUnreachable,
     EngineUnregistered,
@@ -36,20 +39,20 @@ from .events import (
 from .explain import Explain
 from .invariants import check
 from .lifecycle import Lifecycle
+from .losses import Losses
+from .notices import EngineGone, EngineNotice, Oddity, ReplyDiscarded, TraceFailed
 from .placement.match import Placement
 from .placement.prospects import Prospects
 from .placement.stranded import Strandings
+from .questions import Questions
+from .reach import Reach
 from .reasons import (
-    EngineDied,
-    EngineNotice,
+    AttemptFailed,
     InternalError,
     InvalidDependency,
     InvalidMetadata,
     NoStatus,
-    Oddity,
-    ReplyDiscarded,
-    TaskNotice,
-    TraceFailed,
+    Reason,
 )
 from .recovery import Recovery
 from .settings import Settings
@@ -60,8 +63,7 @@ from .task import Task
 Trace: TypeAlias = Callable[[float, Event, list[Action]], object]
 """What is called with the time, the event and the actions of each step."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
-"""Seconds that an engine which could not be reached is left alone, doubled each time."""
+_OF_TASKS = {Kind.TIMEOUT, Kind.STRANDED, Kind.RETRY, Kind.ASK_AGAIN}
 
 
 class SchedulerCore:
@@ -99,8 +101,12 @@ class SchedulerCore:
         self._recovery = Recovery(self.state, self._lifecycle)
         self._prospects = Prospects(pool)
         self._explain = Explain(self.state)
+        self._absence = Absence(self.state, self._lifecycle)
+        self._reach = Reach(self.state, self._lifecycle)
+        self._questions = Questions(self.state, self._lifecycle, self._reach)
+        self._losses = Losses(self.state, self._lifecycle, self._questions)
         parts = self.state, self._lifecycle, self._prospects
-        self._strandings = Strandings(*parts, self._explain)
+        self._strandings = Strandings(*parts, self._explain, self._reach)
         self._placement = Placement(*parts, self._strandings)
         self._cascade = Cascade(*parts, self._explain, self._strandings)
         self._handlers = {
@@ -108,6 +114,9 @@ class SchedulerCore:
             EngineUnregistered: self._engine_unregistered,
             EngineUnreachable: self._engine_unreachable,
             SendingFailed: self._sending_failed,
+            AskingFailed: self._asking_failed,
+            EngineAnswered: self._engine_answered,
+            ConnectionsChanged: self._connections_changed,
             TaskSubmitted: self._task_submitted,
             TaskRejected: self._task_rejected,
             TaskReplied: self._task_replied,
@@ -190,10 +199,11 @@ class SchedulerCore:
             notice = EngineNotice(event.engine, Oddity.ANNOUNCED_TWICE)
             self._lifecycle.warn(step, notice)
             return
+        self._absence.end()
         engine = self.pool.register(event.engine)
         reviews = self.state.backlog.reviews
         reviews.extend(self.state.graph.watchers(engine.ident))  # it was here before, and is back
-        reviews.extend(self._strandings.engine_registered(engine))
+        reviews.extend(self._strandings.engine_registered(step, engine))
 
     def _engine_unregistered(self, step: Step, event: EngineUnregistered) -> None:
         if event.engine not in self.pool.engines:
@@ -202,7 +212,12 @@ class SchedulerCore:
             return
         engine = self.pool.unregister(event.engine)
         if engine.attempts:
+            self._lifecycle.warn(step, EngineGone(engine.ident, len(engine.attempts)))
             self._deadlines.add(step.now + self._grace, Kind.GRACE, engine)
+        if engine.probe is not None:
+            self._deadlines.cancel(engine.probe)
+            engine.probe = None
+        self._absence.begin(step)
         reviews = self.state.backlog.reviews
         reviews.extend(self.state.graph.watchers(engine.ident))
         reviews.extend(self._strandings.engine_died(engine))
@@ -215,11 +230,6 @@ class SchedulerCore:
         holder = self.pool.engines.get(engine)
         return holder.attempts.get(msg_id) if holder is not None else None
 
-    def _waiting_for(self, attempt: Attempt) -> Task | None:
-        """The task that waits for an attempt; None if it was answered before."""
-        task = self.tasks.get(attempt.msg_id)
-        return task if task is not None and task.attempt is attempt else None
-
     def _not_sent(self, event: EngineUnreachable | SendingFailed) -> Attempt | None:
         """The attempt that was not sent, unless it has ended in the meantime."""
         attempt = self._find_attempt(event.msg_id, event.engine)
@@ -229,34 +239,42 @@ class SchedulerCore:
         attempt = self._not_sent(event)
         if attempt is None:
             return
-        if not attempt.engine.paused:
-            self._pause(step, attempt.engine)
-        task = self._waiting_for(attempt)
+        self._reach.lost(step, attempt.engine)
+        task = self._lifecycle.waiting_for(attempt)
         with step.on(task):
             self._lifecycle.end_attempt(attempt, task)
-            if task is not None:
+            if task is None:
+                return
+            if self._strandings.is_out_of_reach(task):
+                self._strandings.give_up(step, task)
+            else:
                 # The engine never got it, so its timeout goes on from where it was.
                 self._lifecycle.make_ready_again(step, task, task.expires)
-
-    def _pause(self, step: Step, engine: Engine) -> None:
-        """Leave an engine alone for a while."""
-        last, engine.pause = engine.pause, min(engine.pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
-        if engine.pause == LONGEST_PAUSE != last:
-            notice = EngineNotice(engine.ident, Oddity.NOT_REACHED)
-            self._lifecycle.warn(step, notice)
-        self._deadlines.add(step.now + engine.pause, Kind.PAUSE, engine)
-        self.pool.set_paused(engine, True)
+        self.state.backlog.reviews.extend(self._strandings.engine_lost(attempt.engine))
 
     def _sending_failed(self, step: Step, event: SendingFailed) -> None:
         attempt = self._not_sent(event)
         if attempt is None:
             return
-        task = self._waiting_for(attempt)
+        task = self._lifecycle.waiting_for(attempt)
         with step.on(task):
             self._lifecycle.end_attempt(attempt, task)
             if task is not None:
                 # Tried again, it might fail again for ever, ahead of all other tasks.
                 self._lifecycle.fail(step, task, InternalError())
+
+    def _asking_failed(self, step: Step, event: AskingFailed) -> None:
+        engine = self.pool.engines.get(event.engine)
+        if engine is not None and event.question in engine.questions:
+            self._questions.not_asked(step, engine, event.question)
+
+    def _engine_answered(self, step: Step, event: EngineAnswered) -> None:
+        engine = self.pool.engines.get(event.engine)
+        if engine is not None and event.question in engine.questions:
+            self._questions.answered(step, engine, event.question)
+
+    def _connections_changed(self, step: Step, event: ConnectionsChanged) -> None:
+        self._questions.connections_changed(step)
 
     def _task_submitted(self, step: Step, event: TaskSubmitted) -> None:
         task = self._lifecycle.submit(step, event)
@@ -264,6 +282,8 @@ class SchedulerCore:
             return
         with step.on(task):
             self._lifecycle.begin(step, task)
+            if not self.pool.engines:
+                self._absence.begin(step)
             if not (task.after.ids or task.follow.ids):
                 self._lifecycle.make_ready(step, task)
                 return
@@ -282,14 +302,15 @@ class SchedulerCore:
                 self._lifecycle.fail(step, task, InvalidMetadata(event.problem))
 
     def _task_replied(self, step: Step, event: TaskReplied) -> None:
-        ident, msg_id, status, dependencies_met, _, problem, mark = event
+        ident, msg_id, status, dependencies_met, _, problem, mark, error = event
         attempt = self._find_attempt(msg_id, ident)
         if attempt is None or attempt.mark != mark or attempt.engine.ident != ident:
             self._lifecycle.warn(step, ReplyDiscarded(ident, msg_id))
             return
         engine = attempt.engine
-        engine.pause = 0.0
-        task = self._waiting_for(attempt)
+        if engine.pause:
+            self._reach.found(engine)
+        task = self._lifecycle.waiting_for(attempt)
         with step.on(task):
             self._lifecycle.end_attempt(attempt, task)
             if task is None:
@@ -300,9 +321,9 @@ class SchedulerCore:
             elif status in ("ok", "aborted") or (status and not task.retries_left):
                 self._lifecycle.relay(step, task, event)
             else:
-                reason = NoStatus(ident, problem)
-                if problem:
-                    self._lifecycle.warn(step, TaskNotice(msg_id, reason))
+                reason: Reason = AttemptFailed(ident, error)
+                if not status:
+                    reason = NoStatus(ident, problem)
                 self._lifecycle.retry_or_fail(step, task, engine, reason)
 
     def _time_passed(self, step: Step, event: TimePassed) -> None:
@@ -313,26 +334,25 @@ class SchedulerCore:
             if entry is None:
                 return
             step.deadlines_left -= 1
-            if entry.kind is Kind.PAUSE:
-                self.pool.set_paused(entry.subject, False)
-            elif entry.kind is Kind.GRACE:
-                self._end_grace(step, entry.subject)
-            else:
+            if entry.kind in _OF_TASKS:
                 with step.on(entry.subject):
                     self._end_wait(step, entry)
+            else:
+                self._end_pause(step, entry)
 
-    def _end_grace(self, step: Step, engine: Engine) -> None:
-        """Give up the attempts of a dead engine, as far as the budget of the step goes."""
-        attempts = list(islice(engine.attempts.values(), step.deadlines_left + 1))
-        if attempts:  # it comes again until there is none
-            self._deadlines.add(step.now, Kind.GRACE, engine)
-            step.deadlines_left -= len(attempts) - 1
-        for attempt in attempts:
-            task = self._waiting_for(attempt)
-            with step.on(task):
-                self._lifecycle.end_attempt(attempt, task)
-                if task is not None:
-                    self._lifecycle.retry_or_fail(step, task, engine, EngineDied(engine.ident))
+    def _end_pause(self, step: Step, entry: Entry) -> None:
+        """Do what a deadline of an engine, or of the scheduler, asks for."""
+        if entry.kind is Kind.PAUSE:
+            self.pool.set_paused(entry.subject, False)
+        elif entry.kind is Kind.GRACE:
+            self._losses.end_grace(step, entry.subject)
+        elif entry.kind is Kind.PROBE:
+            entry.subject.probe = None
+            self._questions.ask(step, entry.subject)
+        elif entry.kind is Kind.LOST:
+            self._losses.end_lost(step, entry.subject)
+        else:
+            self._absence.say(step)
 
     def _end_wait(self, step: Step, entry: Entry) -> None:
         """Do what a deadline of a task asks for."""
@@ -340,13 +360,8 @@ class SchedulerCore:
         if entry.kind is Kind.TIMEOUT:
             task.timer = None
             self._lifecycle.fail(step, task, self._explain.timed_out(task))
-        elif entry.kind is Kind.STRANDED:
-            task.parking = None
-            self._strandings.give_up(step, task)
         else:
-            task.parking = None
-            task.failed_on = NO_ENGINES
-            self._lifecycle.requeue(task)
+            self._strandings.unparked(step, entry)
 
     # -- carrying an event through -----------------------------------------------------
 

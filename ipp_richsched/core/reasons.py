@@ -1,6 +1,6 @@
-"""Why a task has failed, and what an operator should know: as data.
+"""Why a task has failed, or its attempt: as data.
 
-`ipp_richsched.wire.texts` turns them into sentences, so that the core knows no language.
+`ipp_richsched.wire.texts` turns it into sentences, so that the core knows no language.
 """
 
 from __future__ import annotations
@@ -89,6 +89,39 @@ class InvalidDependency:
     itself: bool
 
 
+class TaskError(NamedTuple):
+    """What a task raised, as its engine says.
+
+    Attributes
+    ----------
+    ename : str
+        The name of the exception.
+    evalue : str
+        The beginning of its text.
+    """
+
+    ename: str
+    evalue: str
+
+
+class Cause(NamedTuple):
+    """The failure with which a chain of failures began.
+
+    Attributes
+    ----------
+    msg_id : str
+        The task that failed.
+    error : TaskError or None
+        What it raised.
+    failure : Failure or None
+        Why it failed, if it did not raise.
+    """
+
+    msg_id: str
+    error: TaskError | None = None
+    failure: Failure | None = None
+
+
 class Ended(NamedTuple):
     """A task that finished in a way that does not count.
 
@@ -119,15 +152,15 @@ class UnreachableDependency:
         The first few of those that finished so.
     more : int
         How many others did.
-    first : str
-        The task with which a chain of failures began; empty if this one is not in a chain.
+    cause : Cause or None
+        The failure with which it began, if it is a failure and still known.
     """
 
     failure: ClassVar[Failure] = Failure.IMPOSSIBLE_DEPENDENCY
     field: str
     ended: tuple[Ended, ...]
     more: int
-    first: str = ""
+    cause: Cause | None = None
 
 
 class Obstacle(enum.Enum):
@@ -135,7 +168,6 @@ class Obstacle(enum.Enum):
 
     GONE = "the engines have died"
     OFF_TARGETS = "the engines are none of the task's targets"
-    REFUSED = "the engines refused the task"
     APART = "the tasks that it follows ran on different engines"
 
 
@@ -158,39 +190,53 @@ class CannotFollow:
 
 @dataclass(frozen=True, slots=True)
 class NoTargetLeft:
-    """No engine of a task's targets can run it, now or later.
+    """All of a task's target engines have died.
 
     Attributes
     ----------
     died : Few
-        The engines that died.
-    refused : Few
-        The engines that refused it.
+        The engines.
     """
 
     failure: ClassVar[Failure] = Failure.IMPOSSIBLE_DEPENDENCY
     died: Few
-    refused: Few
 
 
 @dataclass(frozen=True, slots=True)
 class Stranded:
-    """No registered engine may run a task.
+    """No registered engine runs a task.
 
     Attributes
     ----------
     seconds : float or None
-        How long it waited for one that may; None if it has just begun to wait.
+        How long it waited for one that does; None if it has just begun to wait.
     absent : Few
-        Its targets, if none of them is registered.
+        Engines that it may run on, and that are not registered.
     refused : Few
-        The registered engines that refused it.
+        Registered ones that refused it.
     """
 
     failure: ClassVar[Failure] = Failure.IMPOSSIBLE_DEPENDENCY
     seconds: float | None
     absent: Few
     refused: Few
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfReach:
+    """No send reached the engines that may run a task.
+
+    Attributes
+    ----------
+    seconds : float
+        For how long, at least.
+    engines : Few
+        The engines, which are registered.
+    """
+
+    failure: ClassVar[Failure] = Failure.IMPOSSIBLE_DEPENDENCY
+    seconds: float
+    engines: Few
 
 
 class Awaited(enum.Enum):
@@ -231,10 +277,59 @@ class EngineDied:
     ----------
     engine : bytes
         The engine's identity.
+    running : bool
+        Whether the task was the oldest that it held: an engine works in order, so the others had
+        probably not begun.
     """
 
     failure: ClassVar[Failure] = Failure.ENGINE_ERROR
     engine: bytes
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EnginesCrashed:
+    """Engine after engine died while it ran a task.
+
+    Attributes
+    ----------
+    engines : tuple of bytes
+        Their identities, in the order of their deaths.
+    """
+
+    failure: ClassVar[Failure] = Failure.ENGINE_ERROR
+    engines: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLost:
+    """An engine answered what was sent to it after a task, and not the task.
+
+    Attributes
+    ----------
+    engine : bytes
+        The engine's identity.
+    """
+
+    failure: ClassVar[Failure] = Failure.ENGINE_ERROR
+    engine: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """A task raised an error on an engine, and is retried.
+
+    Attributes
+    ----------
+    engine : bytes
+        The engine's identity.
+    error : TaskError or None
+        What it raised, as far as the reply tells.
+    """
+
+    failure: ClassVar[Failure] = Failure.ENGINE_ERROR
+    engine: bytes
+    error: TaskError | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,95 +363,13 @@ Reason: TypeAlias = (
     | CannotFollow
     | NoTargetLeft
     | Stranded
+    | OutOfReach
     | TimedOut
     | EngineDied
+    | EnginesCrashed
+    | AnswerLost
+    | AttemptFailed
     | NoStatus
     | InternalError
 )
-"""Why a task has failed.  `Reason.failure` is its kind."""
-
-
-@dataclass(frozen=True, slots=True)
-class TaskNotice:
-    """Something that concerns a task that goes on, or others like it.
-
-    Attributes
-    ----------
-    msg_id : str
-        The task.
-    reason : Reason
-        What happened to it.
-    """
-
-    msg_id: str
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyDiscarded:
-    """An engine answered a task that it does not hold, or an earlier attempt of it.
-
-    Attributes
-    ----------
-    engine : bytes
-        The engine's identity.
-    msg_id : str
-        The task.
-    """
-
-    engine: bytes
-    msg_id: str
-
-
-class Oddity(enum.Enum):
-    """What can be odd about an engine."""
-
-    ANNOUNCED_TWICE = "the hub announced it, and it was registered already"
-    UNKNOWN_AND_GONE = "the hub said that it is gone, and it was not registered"
-    NOT_REACHED = "it is registered, and has had no connection for a while"
-
-
-@dataclass(frozen=True, slots=True)
-class EngineNotice:
-    """Something odd about an engine.
-
-    Attributes
-    ----------
-    engine : bytes
-        The engine's identity.
-    oddity : Oddity
-        What is odd.
-    """
-
-    engine: bytes
-    oddity: Oddity
-
-
-@dataclass(frozen=True, slots=True)
-class SchemeFailed:
-    """A user's own scheme raised or returned no index; `leastload` chose instead.
-
-    Attributes
-    ----------
-    problem : str
-        What it did.
-    """
-
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class TraceFailed:
-    """The trace of the core raised; it is told of nothing any more.
-
-    Attributes
-    ----------
-    problem : str
-        The error.
-    """
-
-    problem: str
-
-
-Notice: TypeAlias = TaskNotice | ReplyDiscarded | EngineNotice | SchemeFailed | TraceFailed
-"""What an operator should know."""
+"""Why a task, or an attempt of it, has failed.  `Reason.failure` is its kind."""

@@ -18,7 +18,14 @@ class Settings:
     engine_grace : float
         Seconds in which the replies of a dead engine still count.
     stranded_timeout : float or None
-        Seconds that a task waits when no registered engine may take it; None for ever.
+        Seconds that a task waits when no registered engine takes it; None for ever.
+    probe_after : float or None
+        Seconds after which the engine of a task that has not been answered is asked whether it
+        still has it; None for never.
+    retry_elsewhere : float or None
+        Seconds that a failed task waits for an engine that has not failed it; None for ever.
+    max_crashes : int or None
+        How many engines may die of a task before it has failed; None for any number.
     seed : int
         The seed of what the schemes choose at random.
     """
@@ -27,4 +34,7 @@ class Settings:
     hwm: int = 1
     engine_grace: float = 5.0
     stranded_timeout: float | None = 60.0
+    probe_after: float | None = 2.0
+    retry_elsewhere: float | None = 30.0
+    max_crashes: int | None = 3
     seed: int = 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from .deadlines import Deadlines
+from .causes import Causes
+from .deadlines import Deadlines, Entry
 from .engines.pool import EnginePool
 from .graph import DependencyGraph, News
 from .history import History
@@ -57,6 +58,10 @@ class State:
         What is due, and when.
     history : History
         The outcomes of finished tasks.
+    causes : Causes
+        Why tasks failed of late.
+    alarm : Entry or None
+        While tasks wait and no engine is registered: when that is said again.
     backlog : Backlog
         The work that is left of earlier events.
     story : Story
@@ -71,6 +76,8 @@ class State:
         self.graph = DependencyGraph()
         self.deadlines = Deadlines()
         self.history = History()
+        self.causes = Causes()
+        self.alarm: Entry | None = None
         self.backlog = Backlog()
         self.story = Story()
 

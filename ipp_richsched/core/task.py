@@ -71,6 +71,24 @@ class TransitionError(RuntimeError):
         super().__init__(f"task {msg_id}: no way from {before.name} to {after.name}")
 
 
+class Stranding:
+    """How long no registered engine has run a task.
+
+    Attributes
+    ----------
+    since : float
+        When it began.
+    pause : float
+        Seconds before engines that refused the task are asked the next time.
+    """
+
+    __slots__ = ("pause", "since")
+
+    def __init__(self, since: float, pause: float) -> None:
+        self.since = since
+        self.pause = pause
+
+
 class Task:
     """A task that is not finished.
 
@@ -97,13 +115,17 @@ class Task:
     state : TaskState
         Which collection holds it.
     failed_on : frozenset of Engine
-        Engines that failed it since all that may run it were last tried.
+        Engines that failed it, while others come first.
     refused_by : frozenset of Engine
-        Engines on which its functional dependency is unmet.
+        Engines on which its functional dependency was unmet when they were last asked.
     had_by : frozenset of bytes
         The identities of engines that had it in earlier attempts.
     attempts_made : int
         How often it was assigned.
+    crashed : tuple of bytes
+        The identities of engines that died while they ran it, in the order of their deaths.
+    stranding : Stranding or None
+        Set while no registered engine runs it, though all are asked.
     attempt : Attempt or None
         The attempt whose reply counts.
     group : Group or None
@@ -122,6 +144,7 @@ class Task:
         "after_refused",
         "attempt",
         "attempts_made",
+        "crashed",
         "expires",
         "failed_on",
         "follow",
@@ -137,6 +160,7 @@ class Task:
         "refused_by",
         "retries_left",
         "state",
+        "stranding",
         "targets",
         "timeout",
         "timer",
@@ -169,6 +193,8 @@ class Task:
         self.failed_on: frozenset[Engine] = NO_ENGINES
         self.refused_by: frozenset[Engine] = NO_ENGINES
         self.attempts_made = 0
+        self.crashed: tuple[bytes, ...] = ()
+        self.stranding: Stranding | None = None
         self.attempt: Attempt | None = None
         self.group: object | None = None
         self.expires: float | None = None

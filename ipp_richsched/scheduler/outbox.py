@@ -17,7 +17,8 @@ from ..core.events import EngineUnreachable, SendingFailed
 from ..core.reasons import Failure
 from ..wire.checks import printable
 from ..wire.messages import Frames, Wire
-from ..wire.texts import ERRORS, notice_text, reason_text
+from ..wire.notices import notice_text
+from ..wire.texts import ERRORS, reason_text
 from ..wire.transport import Channel
 
 NotSent = EngineUnreachable | SendingFailed

@@ -1,18 +1,21 @@
-"""Reasons and notices as sentences, and as the errors that a client knows."""
+"""Reasons as sentences, and as the errors that a client knows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
 from ipyparallel import error
 
 from ..core.reasons import (
+    AnswerLost,
+    AttemptFailed,
     Awaited,
     CannotFollow,
+    Cause,
     Ended,
     EngineDied,
-    EngineNotice,
+    EnginesCrashed,
     Failure,
     Few,
     InternalError,
@@ -20,21 +23,17 @@ from ..core.reasons import (
     InvalidMetadata,
     NoStatus,
     NoTargetLeft,
-    Notice,
     Obstacle,
-    Oddity,
+    OutOfReach,
     Reason,
-    ReplyDiscarded,
-    SchemeFailed,
     Stranded,
-    TaskNotice,
+    TaskError,
     TimedOut,
-    TraceFailed,
     UnreachableDependency,
     engine_name,
 )
 
-UNMET = "its functional dependency is unmet"
+UNMET = "its functional dependency (@require or @depend) is unmet"
 
 ERRORS: dict[Failure, type[Exception]] = {
     Failure.INVALID_METADATA: ValueError,
@@ -46,17 +45,29 @@ ERRORS: dict[Failure, type[Exception]] = {
 }
 """What a client gets for each kind of failure."""
 
+Called: TypeAlias = Callable[[str], str]
+"""What people call an engine, given its identity as text."""
 
-def reason_text(msg_id: str, reason: Reason) -> str:
+
+def by_identity(engine: str) -> str:
+    """Call an engine by its identity, for where nothing better is known."""
+    return f"engine {engine}"
+
+
+def reason_text(msg_id: str, reason: Reason, called: Called = by_identity) -> str:
     """Why a task has failed, as a sentence that names it."""
-    text: str = _REASONS[type(reason)](msg_id, reason)
+    text: str = _REASONS[type(reason)](msg_id, reason, called)
     return text
 
 
-def notice_text(notice: Notice) -> str:
-    """A line for the log."""
-    text: str = _NOTICES[type(notice)](notice)
-    return text
+def tried_text(attempts: int, engines: Few, called: Called = by_identity) -> str:
+    """How often a task was tried, and where, as the end of a sentence; nothing for one attempt."""
+    return f" (tried {attempts} times, on {_engines(engines, called)})" if attempts > 1 else ""
+
+
+def engine_text(engine: bytes, called: Called) -> str:
+    """What people call an engine, given its identity."""
+    return called(engine_name(engine))
 
 
 def _few(few: Few) -> str:
@@ -64,21 +75,32 @@ def _few(few: Few) -> str:
     return f"{shown} and {few.more} more" if few.more else shown
 
 
-def _invalid_metadata(msg_id: str, reason: InvalidMetadata) -> str:
+def _engines(few: Few, called: Called) -> str:
+    return _few(Few(tuple(map(called, few.names)), few.more))
+
+
+def _error(error: TaskError) -> str:
+    return f"{error.ename}: {error.evalue}" if error.evalue else error.ename
+
+
+def _invalid_metadata(msg_id: str, reason: InvalidMetadata, called: Called) -> str:
     return f"task {msg_id}: {reason.problem}"
 
 
-def _invalid_dependency(msg_id: str, reason: InvalidDependency) -> str:
-    what = "is the task itself" if reason.itself else "is no task of this scheduler"
+def _invalid_dependency(msg_id: str, reason: InvalidDependency, called: Called) -> str:
+    what = "is the task itself"
+    if not reason.itself:
+        what = (
+            "is no task of this scheduler; if it is a direct view's, wait for it with .wait()"
+            " before you submit"
+        )
     return f"task {msg_id}: {reason.field!r} names {reason.msg_id}, which {what}"
 
 
-def _unreachable_dependency(msg_id: str, reason: UnreachableDependency) -> str:
+def _unreachable_dependency(msg_id: str, reason: UnreachableDependency, called: Called) -> str:
     verb = "run after" if reason.field == "after" else "follow"
     ended = ", ".join(map(_ended, reason.ended)) + f" and {reason.more} more" * bool(reason.more)
-    is_named = reason.first in ("", *(end.msg_id for end in reason.ended))
-    began = "" if is_named else f"; the first to fail was {reason.first}"
-    return f"task {msg_id} cannot {verb} {ended}{began}"
+    return f"task {msg_id} cannot {verb} {ended}{_began(reason)}"
 
 
 def _ended(ended: Ended) -> str:
@@ -86,34 +108,54 @@ def _ended(ended: Ended) -> str:
     return f"{ended.msg_id}, which {how}" + " and ran nowhere" * ended.ran_nowhere
 
 
-def _cannot_follow(msg_id: str, reason: CannotFollow) -> str:
-    engines = _few(reason.engines)
+def _began(reason: UnreachableDependency) -> str:
+    """With what it began, as the end of a sentence."""
+    cause = reason.cause
+    if cause is None:
+        return ""
+    if len(reason.ended) == 1 and not reason.more and cause.msg_id == reason.ended[0].msg_id:
+        return _with(cause)
+    return f"; the first to fail was {cause.msg_id}{_with(cause)}"
+
+
+def _with(cause: Cause) -> str:
+    if cause.error is not None:
+        return f" with {_error(cause.error)}"
+    return f" with {ERRORS[cause.failure].__name__}" if cause.failure is not None else ""
+
+
+def _cannot_follow(msg_id: str, reason: CannotFollow, called: Called) -> str:
+    engines = _engines(reason.engines, called)
     what = {
-        Obstacle.GONE: f"to engine {engines}, which has died",
-        Obstacle.OFF_TARGETS: f"to engine {engines}: not in its targets",
-        Obstacle.REFUSED: f"to engine {engines}, where {UNMET}",
+        Obstacle.GONE: f"to {engines}, which has died",
+        Obstacle.OFF_TARGETS: f"to {engines}: not in its targets",
         Obstacle.APART: f"tasks that ran on different engines: {engines}",
     }
     return f"task {msg_id} cannot follow {what[reason.obstacle]}"
 
 
-def _no_target_left(msg_id: str, reason: NoTargetLeft) -> str:
-    whys = [f"{_few(reason.died)} died"] * bool(reason.died.names)
-    whys += [f"on {_few(reason.refused)} {UNMET}"] * bool(reason.refused.names)
-    return f"task {msg_id}: none of its target engines can run it: {'; '.join(whys)}"
+def _no_target_left(msg_id: str, reason: NoTargetLeft, called: Called) -> str:
+    return f"task {msg_id}: none of its targets is left: {_engines(reason.died, called)} died"
 
 
-def _stranded(msg_id: str, reason: Stranded) -> str:
-    if reason.absent.names:
-        why = f"no engine {_few(reason.absent)} is registered"
-    else:
-        why = f"on every engine that may run it ({_few(reason.refused)}) {UNMET}"
+def _stranded(msg_id: str, reason: Stranded, called: Called) -> str:
+    whys = [f"on {_engines(reason.refused, called)} {UNMET}"] * bool(reason.refused.names)
+    whys += [f"{_engines(reason.absent, called)} is not registered"] * bool(reason.absent.names)
+    why = "; ".join(whys)
     if reason.seconds is None:
-        return f"task {msg_id} and others like it wait: {why}"
-    return f"task {msg_id}: {why}, and none that could came in {reason.seconds:g} s"
+        return f"task {msg_id} waits: {why}"
+    return f"task {msg_id}: {why}, and that did not change in {reason.seconds:g} s"
 
 
-def _timed_out(msg_id: str, reason: TimedOut) -> str:
+def _out_of_reach(msg_id: str, reason: OutOfReach, called: Called) -> str:
+    engines = _engines(reason.engines, called)
+    return (
+        f"task {msg_id}: {engines} is registered, but had no connection to the scheduler for"
+        f" {reason.seconds:g} s"
+    )
+
+
+def _timed_out(msg_id: str, reason: TimedOut, called: Called) -> str:
     what = reason.awaited.value
     if reason.awaited is Awaited.DEPENDENCIES:
         fields = ("after", reason.after), ("follow", reason.follow)
@@ -122,53 +164,61 @@ def _timed_out(msg_id: str, reason: TimedOut) -> str:
     return f"task {msg_id} waited {reason.seconds:g} s for {what}"
 
 
-def _engine_died(msg_id: str, reason: EngineDied) -> str:
-    # The stock scheduler's words, since people search for them.
-    return f"Engine {engine_name(reason.engine)!r} died while running task {msg_id!r}"
-
-
-def _no_status(msg_id: str, reason: NoStatus) -> str:
-    text = f"task {msg_id}: the reply of engine {engine_name(reason.engine)} has no status"
-    return f"{text}: {reason.problem}" if reason.problem else text
-
-
-def _internal_error(msg_id: str, reason: InternalError) -> str:
-    return f"task {msg_id} was struck by an error in the scheduler itself; see its log"
-
-
-def _discarded(notice: ReplyDiscarded) -> str:
+def _engine_died(msg_id: str, reason: EngineDied, called: Called) -> str:
+    engine = engine_text(reason.engine, called)
+    if reason.running:  # nearly the stock scheduler's words, since people search for them
+        return f"{engine[0].upper()}{engine[1:]} died while running task {msg_id!r}"
     return (
-        f"engine {engine_name(notice.engine)} answered task {notice.msg_id}, which it does"
-        " not hold (or not in that attempt); the reply is discarded"
+        f"task {msg_id} was sent to {engine}, which died; it had an earlier task to run, so this"
+        " one had probably not begun"
     )
 
 
-def _about_engine(notice: EngineNotice) -> str:
-    what = {
-        Oddity.ANNOUNCED_TWICE: "was announced twice",
-        Oddity.UNKNOWN_AND_GONE: "is unknown and was said to be gone",
-        Oddity.NOT_REACHED: "is registered, but cannot be reached",
-    }
-    return f"engine {engine_name(notice.engine)} {what[notice.oddity]}"
+def _engines_crashed(msg_id: str, reason: EnginesCrashed, called: Called) -> str:
+    engines = _listed(engine_text(engine, called) for engine in reason.engines)
+    return f"task {msg_id}: {len(reason.engines)} engines died while running it: {engines}"
 
 
-_REASONS: dict[type, Callable[[str, Any], str]] = {
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _answer_lost(msg_id: str, reason: AnswerLost, called: Called) -> str:
+    return (
+        f"task {msg_id} or its answer is lost: {engine_text(reason.engine, called)} answered what"
+        " it was sent later. The task may have run. Either it raised an error, or has a result,"
+        " that cannot be sent, or it was interrupted while it ended, or a connection broke. The"
+        " engine's log may say more"
+    )
+
+
+def _attempt_failed(msg_id: str, reason: AttemptFailed, called: Called) -> str:
+    what = f" with {_error(reason.error)}" if reason.error is not None else ""
+    return f"task {msg_id} failed on {engine_text(reason.engine, called)}{what}"
+
+
+def _no_status(msg_id: str, reason: NoStatus, called: Called) -> str:
+    text = f"task {msg_id}: the reply of {engine_text(reason.engine, called)} has no status"
+    return f"{text}: {reason.problem}" if reason.problem else text
+
+
+def _internal_error(msg_id: str, reason: InternalError, called: Called) -> str:
+    return f"task {msg_id} was struck by an error in the scheduler itself; see its log"
+
+
+_REASONS: dict[type, Callable[[str, Any, Called], str]] = {
     InvalidMetadata: _invalid_metadata,
     InvalidDependency: _invalid_dependency,
     UnreachableDependency: _unreachable_dependency,
     CannotFollow: _cannot_follow,
     NoTargetLeft: _no_target_left,
     Stranded: _stranded,
+    OutOfReach: _out_of_reach,
     TimedOut: _timed_out,
     EngineDied: _engine_died,
+    EnginesCrashed: _engines_crashed,
+    AnswerLost: _answer_lost,
+    AttemptFailed: _attempt_failed,
     NoStatus: _no_status,
     InternalError: _internal_error,
-}
-
-_NOTICES: dict[type, Callable[[Any], str]] = {
-    TaskNotice: lambda notice: reason_text(notice.msg_id, notice.reason),
-    ReplyDiscarded: _discarded,
-    EngineNotice: _about_engine,
-    SchemeFailed: lambda notice: f"{notice.problem}; 'leastload' chose instead",
-    TraceFailed: lambda notice: f"events are no longer written down: {notice.problem}",
 }

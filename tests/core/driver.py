@@ -7,6 +7,7 @@ from typing import Any
 
 from ipp_richsched.core.actions import (
     Action,
+    AskEngine,
     AssignTask,
     FailTask,
     RefuseTask,
@@ -15,6 +16,7 @@ from ipp_richsched.core.actions import (
 )
 from ipp_richsched.core.dependency import NOTHING, Dependency
 from ipp_richsched.core.events import (
+    EngineAnswered,
     EngineRegistered,
     EngineUnreachable,
     EngineUnregistered,
@@ -25,17 +27,31 @@ from ipp_richsched.core.events import (
     TimePassed,
 )
 from ipp_richsched.core.machine import SchedulerCore
-from ipp_richsched.core.reasons import Failure
+from ipp_richsched.core.notices import EngineGone, NoEngine, Notice, TaskRetried, TaskStranded
+from ipp_richsched.core.reasons import Failure, TaskError
 from ipp_richsched.core.settings import Settings
-from ipp_richsched.wire.texts import notice_text, reason_text
+from ipp_richsched.wire.notices import notice_text
+from ipp_richsched.wire.texts import reason_text
+
+_TOLD = TaskRetried, TaskStranded, EngineGone, NoEngine
 
 
 class Driver:
-    """A core, its clock, and the engines ``engines`` registered in this order."""
+    """A core, its clock, and the engines ``engines`` registered in this order.
 
-    def __init__(self, *engines: str, **settings: Any) -> None:
-        self.core = SchedulerCore(Settings(**settings))
+    Engines are not asked whether they have lost anything, unless a test says so.
+
+    Attributes
+    ----------
+    told : list of Notice
+        What the operator was told of retries, strandings, deaths and want of engines: the lists
+        of actions leave it out.
+    """
+
+    def __init__(self, *engines: str, probe_after: float | None = None, **settings: Any) -> None:
+        self.core = SchedulerCore(Settings(probe_after=probe_after, **settings))
         self.now = 100.0
+        self.told: list[Notice] = []
         self.sent: dict[tuple[str, str], AssignTask] = {}  # the last of each task to each engine
         for engine in engines:
             self.register(engine)
@@ -49,7 +65,14 @@ class Driver:
         for action in actions:
             if isinstance(action, AssignTask):
                 self.sent[action.engine.decode(), action.msg_id] = action
-        return actions
+        for action in actions:
+            if isinstance(action, Warn) and isinstance(action.notice, _TOLD):
+                self.told.append(action.notice)
+        return [
+            action
+            for action in actions
+            if not (isinstance(action, Warn) and isinstance(action.notice, _TOLD))
+        ]
 
     def register(self, engine: str) -> list[Action]:
         return self.handle(EngineRegistered(engine.encode()))
@@ -96,16 +119,22 @@ class Driver:
         *,
         met: bool = True,
         mark: int | None = None,
+        error: TaskError | None = None,
     ) -> list[Action]:
         """An engine answers the last that it got of a task, or what `mark` says."""
         if mark is None:
             sent = self.sent.get((engine, msg_id))
             mark = sent.mark if sent is not None else 0
         message = f"reply {msg_id} {engine}"
-        return self.handle(TaskReplied(engine.encode(), msg_id, status, met, message, None, mark))
+        event = TaskReplied(engine.encode(), msg_id, status, met, message, None, mark, error)
+        return self.handle(event)
 
     def refuse(self, engine: str, msg_id: str) -> list[Action]:
         return self.reply(engine, msg_id, "error", met=False)
+
+    def answer(self, engine: str, question: int) -> list[Action]:
+        """An engine answers a question."""
+        return self.handle(EngineAnswered(engine.encode(), question))
 
     def wait(self, seconds: float) -> list[Action]:
         """Let time pass; every deadline on the way is taken when it comes."""
@@ -124,6 +153,10 @@ def assign(msg_id: str, engine: str, mark: int = 0) -> AssignTask:
     return AssignTask(msg_id, engine.encode(), f"message {msg_id}", attempt, mark)
 
 
+def ask(engine: str, question: int) -> AskEngine:
+    return AskEngine(engine.encode(), question)
+
+
 def relay(msg_id: str, engine: str) -> RelayReply:
     return RelayReply(msg_id, engine.encode(), f"message {msg_id}", f"reply {msg_id} {engine}")
 
@@ -134,9 +167,11 @@ def fail(
     *,
     engine: str | None = None,
 ) -> FailTask:
-    """A failure of that kind; its reason is compared by `text`."""
+    """A failure of that kind after any attempts; its reason is compared by `text`."""
     blamed = engine.encode() if engine is not None else None
-    return FailTask(msg_id, _AnyOf(failure), f"message {msg_id}", blamed)  # type: ignore[arg-type]
+    reason: Any = _AnyOf(failure)
+    attempts: Any = _AnyOf()
+    return FailTask(msg_id, reason, f"message {msg_id}", blamed, attempts, attempts)
 
 
 def refuse(msg_id: str, *, under_way: bool) -> RefuseTask:

@@ -13,12 +13,15 @@ from unittest import mock
 
 import pytest
 
-from ipp_richsched.core import reasons
-from ipp_richsched.core.actions import Action, AssignTask, FailTask, Warn
+from ipp_richsched.core import notices, reasons
+from ipp_richsched.core.actions import Action, AskEngine, AssignTask, FailTask, Warn
 from ipp_richsched.core.codec import CodecError, from_plain, to_plain
 from ipp_richsched.core.dependency import Dependency
 from ipp_richsched.core.engines.schemes import BUILT_IN
 from ipp_richsched.core.events import (
+    AskingFailed,
+    ConnectionsChanged,
+    EngineAnswered,
     EngineRegistered,
     EngineUnregistered,
     Event,
@@ -31,7 +34,7 @@ from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.placement.match import Placement
 from ipp_richsched.core.settings import Settings
 from ipp_richsched.core.story import CoreError
-from ipp_richsched.wire.texts import notice_text
+from ipp_richsched.wire.notices import notice_text
 
 from .world import World
 
@@ -115,19 +118,28 @@ EVENTS: list[Any] = [
         retries=3,
     ),
     TaskReplied(b"a", "t", None, False, problem="no status", mark=2),
+    TaskReplied(b"a", "t", "error", error=reasons.TaskError("ValueError", "text")),
+    AskingFailed(b"a", 3),
+    EngineAnswered(b"a", 3),
+    ConnectionsChanged(),
     TimePassed(),
 ]
+CAUSE = reasons.Cause("first", reasons.TaskError("ValueError", "text"))
+
 ACTIONS: list[Any] = [
+    AskEngine(b"a", 3),
     AssignTask("t", b"a", None, 2, 2),
     FailTask("t", reasons.InternalError(), None, b"a"),
     FailTask(
         "t",
-        reasons.UnreachableDependency("after", (reasons.Ended("x", True, False),), 2, "first"),
+        reasons.UnreachableDependency("after", (reasons.Ended("x", True, False),), 2, CAUSE),
         None,
     ),
     FailTask("t", reasons.TimedOut(3.0, reasons.Awaited.TURN, reasons.few("abcde")), None),
-    Warn(reasons.TaskNotice("t", reasons.Stranded(None, reasons.few([]), reasons.few("a")))),
-    Warn(reasons.EngineNotice(b"a", reasons.Oddity.NOT_REACHED)),
+    FailTask("t", reasons.EnginesCrashed((b"a", b"b")), None, b"b", 2, reasons.few("ab")),
+    Warn(notices.TaskStranded("t", reasons.Stranded(None, reasons.few([]), reasons.few("a")))),
+    Warn(notices.TaskRetried("t", reasons.AnswerLost(b"a"), 2)),
+    Warn(notices.EngineNotice(b"a", notices.Oddity.NOT_REACHED)),
 ]
 
 

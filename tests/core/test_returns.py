@@ -9,7 +9,7 @@ from ipp_richsched.core.events import EngineUnregistered
 from ipp_richsched.core.graph import SWEEP
 
 from .conftest import SLICE
-from .driver import Driver, assign, fail
+from .driver import Driver, assign
 
 
 @pytest.mark.parametrize("stranded_timeout", [1, None])
@@ -56,7 +56,7 @@ def test_an_engine_that_did_not_fail_a_task_comes_first_when_it_may_follow_there
 
 
 @pytest.mark.parametrize(("refuses", "dies"), [("a", "b"), ("b", "a")])
-def test_a_refused_follower_fails_with_the_last_of_its_targets(refuses: str, dies: str) -> None:
+def test_a_refused_follower_waits_for_the_last_of_its_targets(refuses: str, dies: str) -> None:
     core = Driver("a", "b")
     core.submit("here", targets=[refuses])
     core.submit("there", targets=[dies])
@@ -65,7 +65,9 @@ def test_a_refused_follower_fails_with_the_last_of_its_targets(refuses: str, die
     assert core.submit("t", follow=follow, targets=["a", "b"]) == [assign("t", refuses)]
     assert core.refuse(refuses, "t") == []  # it may follow the other one
     core.submit("busy", targets=[refuses])
-    assert core.unregister(dies) == [fail("t")]  # though the one that refused it lives
+    assert core.unregister(dies) == []
+    assert core.reply(refuses, "busy")[1:] == []  # the one that refused it is asked again
+    assert core.wait(1) == [assign("t", refuses, mark=2)]
 
 
 def test_a_death_is_no_work_for_tasks_that_it_does_not_concern() -> None:

@@ -7,6 +7,7 @@ from unittest import mock
 import pytest
 
 from ipp_richsched.core import cascade
+from ipp_richsched.core.causes import REMEMBERED
 from ipp_richsched.core.engines.pool import EnginePool
 from ipp_richsched.core.events import (
     TaskSubmitted,
@@ -17,7 +18,7 @@ from ipp_richsched.core.history import History
 from ipp_richsched.core.lifecycle import Lifecycle
 from ipp_richsched.core.placement.match import Placement
 from ipp_richsched.core.ready.queue import ReadyQueue
-from ipp_richsched.core.reasons import Failure
+from ipp_richsched.core.reasons import Failure, TaskError
 from ipp_richsched.core.story import LINES, CoreError
 from ipp_richsched.core.task import TRANSITIONS, Task, TaskState
 
@@ -57,10 +58,34 @@ def test_a_cascade_names_the_task_that_failed_first() -> None:
     core = Driver("a")
     for number in range(4):
         core.submit(f"t{number}", after=[f"t{number - 1}"] if number else [])
-    _, second, third, fourth = core.reply("a", "t0", "error")
-    assert text([second]) == "task t1 cannot run after t0, which failed"
-    assert text([third]) == "task t2 cannot run after t1, which failed; the first to fail was t0"
-    assert text([fourth]) == "task t3 cannot run after t2, which failed; the first to fail was t0"
+    error = TaskError("ValueError", "3")
+    _, second, third, fourth = core.reply("a", "t0", "error", error=error)
+    why = "which failed with ValueError: 3"
+    first = "; the first to fail was t0 with ValueError: 3"
+    assert text([second]) == f"task t1 cannot run after t0, {why}"
+    assert text([third]) == f"task t2 cannot run after t1, which failed{first}"
+    assert text([fourth]) == f"task t3 cannot run after t2, which failed{first}"
+    later = core.submit("later", after=["t3"])
+    assert text(later) == f"task later cannot run after t3, which failed{first}"
+
+
+def test_a_cascade_names_an_error_of_our_own() -> None:
+    core = Driver()
+    core.submit("t0", timeout=1)
+    core.submit("t1", after=["t0"])
+    _, second = core.wait(1)
+    assert text([second]) == "task t1 cannot run after t0, which failed with TaskTimeout"
+
+
+def test_the_causes_of_old_failures_are_forgotten() -> None:
+    core = Driver("a")
+    error = TaskError("ValueError", "")
+    for number in range(REMEMBERED + 2):
+        core.submit(f"t{number}")
+        core.reply("a", f"t{number}", "error", error=error)
+        core.submit(f"after {number}", after=["t0"])
+    assert "ValueError" in text(core.submit("x", after=["t0"]))  # it was asked for
+    assert "ValueError" not in text(core.submit("y", after=["t1"]))
 
 
 def test_reasons_name_a_few_of_many() -> None:
@@ -69,7 +94,7 @@ def test_reasons_name_a_few_of_many() -> None:
         core.submit(engine, targets=[engine])
         core.reply(engine, engine)
     (failure,) = core.submit("t", follow=list("abcdef"))
-    assert "a, b, c and 3 more" in text([failure])
+    assert "engine a, engine b, engine c and 3 more" in text([failure])
 
 
 def test_an_error_of_the_core_tells_the_story_and_loses_no_decision() -> None:

@@ -29,7 +29,8 @@ from ipp_richsched.core.events import (
     TaskSubmitted,
     TimePassed,
 )
-from ipp_richsched.core.machine import LONGEST_PAUSE, SchedulerCore
+from ipp_richsched.core.machine import SchedulerCore
+from ipp_richsched.core.reach import LONGEST_PAUSE
 from ipp_richsched.core.reasons import (
     CannotFollow,
     EngineDied,

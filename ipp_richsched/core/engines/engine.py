@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from ..deadlines import Entry
+
 
 class Attempt:
     """One try of a task on one engine; it holds a slot of the engine until it is over.
 
-    It is over when the engine has answered it, could not be reached, or is dead and its grace
-    has ended.  The task can be answered before: then nobody waits for the attempt, and the
-    engine is busy with it all the same.
+    It is over when the engine has answered it, could not be reached, has lost it, or is dead and
+    its grace has ended.  The task can be answered before: then nobody waits for the attempt, and
+    the engine is busy with it all the same.
 
     Attributes
     ----------
@@ -20,15 +22,18 @@ class Attempt:
         1 for the first attempt of the task, 2 for the second.
     mark : int
         The number if the engine has had the task before, else 0: see `AssignTask.mark`.
+    since : float
+        When it was assigned.
     """
 
-    __slots__ = ("engine", "mark", "msg_id", "number")
+    __slots__ = ("engine", "mark", "msg_id", "number", "since")
 
-    def __init__(self, msg_id: str, engine: Engine, number: int, mark: int) -> None:
+    def __init__(self, msg_id: str, engine: Engine, number: int, mark: int, since: float) -> None:
         self.msg_id = msg_id
         self.engine = engine
         self.number = number
         self.mark = mark
+        self.since = since
 
     def __repr__(self) -> str:
         return f"<Attempt {self.number} of {self.msg_id} on {self.engine.ident!r}>"
@@ -53,11 +58,31 @@ class Engine:
         Seconds of its last pause after a send did not reach it; 0 if it was reached since.
     paused : bool
         Whether it is left alone because a send did not reach it.
+    out_of_reach : tuple of float, or None
+        When the first and the last of several sends in a row did not reach it.
+    questions : dict of int to float
+        When it was asked what it has not answered yet, by the number of the question.
+    probe : Entry or None
+        The deadline of its next question.
+    blamed : bool
+        Whether it is dead, and the task that it was running is known.
     position : int
         Its place in the index of its pool, -1 if it has none.
     """
 
-    __slots__ = ("attempts", "ident", "load", "pause", "paused", "position", "stamp")
+    __slots__ = (
+        "attempts",
+        "blamed",
+        "ident",
+        "load",
+        "out_of_reach",
+        "pause",
+        "paused",
+        "position",
+        "probe",
+        "questions",
+        "stamp",
+    )
 
     def __init__(self, ident: bytes, stamp: int) -> None:
         self.ident = ident
@@ -66,6 +91,10 @@ class Engine:
         self.attempts: dict[str, Attempt] = {}
         self.pause = 0.0
         self.paused = False
+        self.out_of_reach: tuple[float, float] | None = None
+        self.questions: dict[int, float] = {}
+        self.probe: Entry | None = None
+        self.blamed = False
         self.position = -1
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ from operator import attrgetter
 from ..engines.engine import Engine
 from ..engines.schemes import SchemeError
 from ..lifecycle import Lifecycle
-from ..reasons import SchemeFailed
+from ..notices import SchemeFailed
 from ..state import State
 from ..step import Step
 from ..task import READY, Task
@@ -90,8 +90,7 @@ class Placement:
                     self._lifecycle.assign(step, task, engine)
                     continue
                 group = self._queue.add(task, places, task.excluded)
-                if not self._queue.has_engine(group):
-                    self._strandings.park(step, task, group)
+                self._strandings.queued(step, task, group)
             if self._backlog.news and step.work_left > 0:
                 # The task has failed, and tasks that waited for that may come before the next ones.
                 self._pool.roomy.update(dict.fromkeys(roomy))

@@ -41,10 +41,10 @@ class Prospects:
         return PENDING if pending else UNREACHABLE
 
     def _followable(self, task: Task) -> int:
-        """How many engines there are where ids of `follow` ran and where `task` may still run."""
-        targets, refused_by = task.targets, task.refused_by
+        """How many engines there are where ids of `follow` ran and where `task` may run."""
+        targets = task.targets
         return sum(
-            engine not in refused_by and (targets is None or engine.ident in targets)
+            targets is None or engine.ident in targets
             for engine in self._pool.among(task.follow_engines)
         )
 
@@ -59,23 +59,14 @@ class Prospects:
 
     def is_hopeless(self, task: Task) -> bool:
         """Whether its `targets` leave a task no engine, now or later; O(targets)."""
-        if task.targets is None:
-            return False
-        if not task.refused_by:
-            return self._pool.departed.issuperset(task.targets)
-        return all(self._is_lost(ident, task) for ident in task.targets)
-
-    def _is_lost(self, ident: bytes, task: Task) -> bool:
-        """Whether the engine of this name is gone, or has refused the task."""
-        return ident in self._pool.departed or self._pool.engines.get(ident) in task.refused_by
+        return task.targets is not None and self._pool.departed.issuperset(task.targets)
 
     def decisive_engines(self, task: Task) -> tuple[bytes, ...]:
         """The engines whose coming or death may decide what becomes of a waiting task.
 
-        Of its targets one that is not lost will do: as long as it lives there is hope.
+        Of its targets one that is not gone will do: as long as it lives there is hope.
         """
         watched = set(task.follow_engines)
         if task.targets is not None:
-            hoped_for = [ident for ident in task.targets if not self._is_lost(ident, task)]
-            watched.update(sorted(hoped_for)[:1])
+            watched.update(sorted(task.targets - self._pool.departed)[:1])
         return tuple(sorted(watched))

@@ -1,21 +1,32 @@
-"""What becomes of queued tasks that no registered engine may take."""
+"""What becomes of queued tasks that no registered engine may take now.
+
+A task may be kept from an engine because the engine has failed it, or refused it.  Both end:
+engines that failed it may try again when all have, or when the task has waited for another one
+for long enough; those that refused it are asked again when all have, with growing pauses.
+"""
 
 from __future__ import annotations
 
-from ..deadlines import Kind
+import math
+
+from ..deadlines import Entry, Kind
 from ..dependency import PENDING, UNREACHABLE
-from ..engines.engine import Engine
+from ..engines.engine import NO_ENGINES, Engine
 from ..explain import Explain
 from ..lifecycle import Lifecycle
+from ..notices import TaskStranded
+from ..reach import Reach
 from ..ready.groups import Group
-from ..reasons import TaskNotice
 from ..state import State
 from ..step import Step
-from ..task import Task
+from ..task import Stranding, Task
 from .prospects import Prospects
 
 RETRY_PAUSE = 0.25
 """Seconds before engines that have all failed a task may try it again."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
+"""Seconds before engines that have all refused a task are asked again, doubled each time."""
 
 
 class Strandings:
@@ -31,19 +42,37 @@ class Strandings:
         What may become of tasks.
     explain : Explain
         Why they fail.
+    reach : Reach
+        Which engines have no connection.
     """
 
     def __init__(
-        self, state: State, lifecycle: Lifecycle, prospects: Prospects, explain: Explain
+        self,
+        state: State,
+        lifecycle: Lifecycle,
+        prospects: Prospects,
+        explain: Explain,
+        reach: Reach,
     ) -> None:
         self._pool = state.pool
         self._queue = state.queue
         self._graph = state.graph
         self._deadlines = state.deadlines
-        self._timeout = state.settings.stranded_timeout
+        timeout = state.settings.stranded_timeout
+        self._timeout = math.inf if timeout is None else timeout
+        self._retry_elsewhere = state.settings.retry_elsewhere
         self._lifecycle = lifecycle
         self._prospects = prospects
         self._explain = explain
+        self._reach = reach
+
+    def queued(self, step: Step, task: Task, group: Group) -> None:
+        """Decide what becomes of a task that has just been queued."""
+        if not self._queue.has_engine(group):
+            self.park(step, task, group)
+        elif task.failed_on and self._retry_elsewhere is not None:
+            when = step.now + self._retry_elsewhere
+            task.parking = self._deadlines.add(when, Kind.RETRY, task)
 
     def park(self, step: Step, task: Task, group: Group) -> None:
         """Decide what becomes of a queued task that no registered engine may take now."""
@@ -55,24 +84,48 @@ class Strandings:
         elif follow is PENDING:
             # It follows any of several, and others of them have still to run.
             self._graph.watch(task, self._prospects.decisive_engines(task))
-        elif not self._pool.engines or task.parking is not None:
-            return  # While there is no engine at all tasks wait: the cluster may be starting.
-        elif self._pool.has_any(self._prospects.places(task), task.refused_by):
+        elif self._pool.engines:  # While there is none at all tasks wait: it may be the start.
+            if task.parking is not None:
+                if task.parking.kind is not Kind.RETRY:
+                    return
+                self._lifecycle.unpark(task)  # it waited for an engine that has died
             group.parked = True
-            task.parking = self._deadlines.add(step.now + RETRY_PAUSE, Kind.RETRY, task)
-        else:
-            if not group.parked:
-                group.parked = True
-                reason = self._explain.stranded(task, None)
-                self._lifecycle.warn(step, TaskNotice(task.msg_id, reason))
-            if self._timeout is not None:
-                when = step.now + self._timeout
-                task.parking = self._deadlines.add(when, Kind.STRANDED, task)
+            places = self._prospects.places(task)
+            if self._pool.has_any(places, task.refused_by):
+                task.parking = self._deadlines.add(step.now + RETRY_PAUSE, Kind.RETRY, task)
+            else:
+                self._strand(step, task, asks=self._pool.has_any(places, NO_ENGINES))
 
-    def give_up(self, step: Step, task: Task) -> None:
-        """A task has waited long enough for an engine that could take it."""
-        if self._pool.engines:
-            self._lifecycle.fail(step, task, self._explain.stranded(task, self._timeout))
+    def _strand(self, step: Step, task: Task, asks: bool) -> None:
+        """Have a task wait until engines that refused it are asked again, or one comes."""
+        stranding = task.stranding
+        if stranding is None:
+            stranding = task.stranding = Stranding(step.now, FIRST_PAUSE)
+            reason = self._explain.stranded(task, None)
+            self._lifecycle.warn(step, TaskStranded(task.msg_id, reason))
+        end, again = stranding.since + self._timeout, step.now + stranding.pause
+        if asks and again < end:
+            stranding.pause = min(2 * stranding.pause, LONGEST_PAUSE)
+            task.parking = self._deadlines.add(again, Kind.ASK_AGAIN, task)
+        elif end < math.inf:
+            task.parking = self._deadlines.add(max(end, step.now), Kind.STRANDED, task)
+
+    def unparked(self, step: Step, entry: Entry) -> None:
+        """The deadline of a parked task has come."""
+        task: Task = entry.subject
+        task.parking = None
+        if entry.kind is Kind.STRANDED:
+            if self._pool.engines:
+                reason = self._explain.stranded(task, self._timeout)
+                self._lifecycle.fail(step, task, reason)
+            else:
+                task.stranding = None  # it begins anew when engines are there
+            return
+        if entry.kind is Kind.RETRY:
+            task.failed_on = NO_ENGINES
+        else:
+            task.refused_by = NO_ENGINES
+        self._lifecycle.requeue(task)
 
     def review(self, step: Step, task: Task) -> None:
         """Look again at a task that no engine could take; one that can may have come since."""
@@ -80,15 +133,39 @@ class Strandings:
             group = self._queue.group_of(task)
             if not self._queue.has_engine(group):
                 self.park(step, task, group)
+            elif self.is_out_of_reach(task):
+                self.give_up(step, task)
 
-    def engine_registered(self, engine: Engine) -> list[Task]:
+    def is_out_of_reach(self, task: Task) -> bool:
+        """Whether the engines that a task may run on have long had no connection; O(engines).
+
+        A task that may run anywhere waits on: another engine may come.
+        """
+        places = self._prospects.places(task)
+        if places is None:
+            return False
+        able = [engine for engine in self._pool.among(places) if engine not in task.excluded]
+        return bool(able) and all(map(self._reach.is_given_up, able))
+
+    def give_up(self, step: Step, task: Task) -> None:
+        """Fail a task whose engines are out of reach."""
+        self._lifecycle.fail(step, task, self._explain.out_of_reach(task, self._timeout))
+
+    def engine_lost(self, engine: Engine) -> list[Task]:
+        """Tasks to review because sends no longer reach `engine`; O(groups), O(n log n) in them."""
+        if not self._reach.is_given_up(engine):
+            return []
+        groups = [group for group in self._queue.groups() if group.admits(engine)]
+        return sorted(task for group in groups if group.targets is not None for task in group)
+
+    def engine_registered(self, step: Step, engine: Engine) -> list[Task]:
         """Tasks to review because `engine` has come; O(groups), and O(tasks parked for one)."""
         self._queue.engine_registered(engine)
         first = len(self._pool.engines) == 1
         tasks: list[Task] = []
         for group in self._queue.groups():
             if group.admits(engine):
-                self._unpark(group)
+                self._unpark(step, group)
             elif first:  # while there was no engine at all they just waited
                 tasks += group
         return sorted(tasks)
@@ -97,9 +174,11 @@ class Strandings:
         """Tasks to review because `engine` has died; O(groups), O(n log n) in those tasks."""
         return sorted(task for group in self._queue.engine_died(engine) for task in group)
 
-    def _unpark(self, group: Group) -> None:
+    def _unpark(self, step: Step, group: Group) -> None:
         """An engine has come that may take the tasks of `group`; O(n) where they were parked."""
         if group.parked:
             group.parked = False
             for task in group:
                 self._lifecycle.unpark(task)
+                task.stranding = None
+                self.queued(step, task, group)

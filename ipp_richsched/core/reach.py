@@ -1,0 +1,58 @@
+"""Engines that sends do not reach."""
+
+from __future__ import annotations
+
+from .deadlines import Kind
+from .engines.engine import Engine
+from .lifecycle import Lifecycle
+from .notices import EngineNotice, Oddity
+from .state import State
+from .step import Step
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+"""Seconds that an engine which could not be reached is left alone, doubled each time."""
+
+
+class Reach:
+    """Leaves engines alone that have no connection, and knows for how long they had none.
+
+    Parameters
+    ----------
+    state : State
+        The collections.
+    lifecycle : Lifecycle
+        What moves tasks.
+    """
+
+    def __init__(self, state: State, lifecycle: Lifecycle) -> None:
+        self._pool = state.pool
+        self._deadlines = state.deadlines
+        self._patience = state.settings.stranded_timeout
+        self._lifecycle = lifecycle
+
+    def lost(self, step: Step, engine: Engine) -> None:
+        """A send did not reach an engine."""
+        if engine.paused:
+            return  # one of several that were under way together
+        first, last = engine.out_of_reach or (step.now, step.now)
+        if step.now > last + 2 * LONGEST_PAUSE:
+            first = step.now  # nothing was sent for a while: it may have been reached
+        engine.out_of_reach = first, step.now
+        before, engine.pause = engine.pause, min(engine.pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
+        if engine.pause == LONGEST_PAUSE != before:
+            self._lifecycle.warn(step, EngineNotice(engine.ident, Oddity.NOT_REACHED))
+        self._deadlines.add(step.now + engine.pause, Kind.PAUSE, engine)
+        self._pool.set_paused(engine, True)
+
+    @staticmethod
+    def found(engine: Engine) -> None:
+        """An engine has answered."""
+        engine.pause = 0.0
+        engine.out_of_reach = None
+
+    def is_given_up(self, engine: Engine) -> bool:
+        """Whether an engine was out of reach for so long that no task should wait for it."""
+        if engine.out_of_reach is None or self._patience is None:
+            return False
+        first, last = engine.out_of_reach
+        return engine.pause == LONGEST_PAUSE and last - first >= self._patience
