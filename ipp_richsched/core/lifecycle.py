@@ -7,6 +7,8 @@ Nothing here chooses an engine.
 
 from __future__ import annotations
 
+import math
+
 from .actions import AssignTask, FailTask, RefuseTask, RelayReply, Warn
 from .deadlines import Kind
 from .engines.engine import Attempt, Engine
@@ -38,7 +40,8 @@ class Lifecycle:
         self._history = state.history
         self._causes = state.causes
         self._probe_after = state.settings.probe_after
-        self._fresh_first = state.settings.retry_elsewhere != 0
+        elsewhere = state.settings.retry_elsewhere
+        self._retry_elsewhere = math.inf if elsewhere is None else elsewhere
         self._backlog = state.backlog
         self._note = state.story.note
         self._submitted = 0
@@ -140,8 +143,9 @@ class Lifecycle:
         if task.retries_left > 0:
             task.retries_left -= 1
             task.stranding = None
-            if self._fresh_first:
+            if self._retry_elsewhere:
                 task.failed_on |= {engine}
+                task.fresh_until = step.now + self._retry_elsewhere
             self.warn(step, TaskRetried(task.msg_id, reason, task.retries_left))
             self.take_back(step, task, engine)
         else:

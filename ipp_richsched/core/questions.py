@@ -71,14 +71,14 @@ class Questions:
         if oldest is None:
             return  # its next task sets the next deadline
         assert self._probe_after is not None
-        age = step.now - oldest.since
-        if age < self._probe_after:
-            self._lifecycle.probe_at(engine, oldest.since + self._probe_after)
+        due = oldest.since + self._probe_after
+        if step.now < due:
+            self._lifecycle.probe_at(engine, due)
             return
         self._asked += 1
         engine.questions[self._asked] = step.now
         step.actions.append(AskEngine(engine.ident, self._asked))
-        self._lifecycle.probe_at(engine, step.now + max(age, PAUSE))
+        self._lifecycle.probe_at(engine, step.now + max(step.now - oldest.since, PAUSE))
 
     def not_asked(self, step: Step, engine: Engine, question: int) -> None:
         """A question did not reach its engine."""

@@ -116,6 +116,8 @@ class Task:
         Which collection holds it.
     failed_on : frozenset of Engine
         Engines that failed it, while others come first.
+    fresh_until : float
+        Until when others come first.
     refused_by : frozenset of Engine
         Engines on which its functional dependency was unmet when they were last asked.
     had_by : frozenset of bytes
@@ -151,6 +153,7 @@ class Task:
         "follow_accepted",
         "follow_engines",
         "follow_refused",
+        "fresh_until",
         "group",
         "had_by",
         "message",
@@ -191,6 +194,7 @@ class Task:
         self.follow_accepted = self.follow_refused = 0
         self.follow_engines = self.had_by = NOWHERE
         self.failed_on: frozenset[Engine] = NO_ENGINES
+        self.fresh_until = 0.0
         self.refused_by: frozenset[Engine] = NO_ENGINES
         self.attempts_made = 0
         self.crashed: tuple[bytes, ...] = ()

@@ -329,6 +329,18 @@ def test_a_retry_that_waits_for_any_engine_waits_only_so_long_when_a_busy_one_co
     assert core.wait(0.1) == [assign("t", "b", mark=2)]
 
 
+def test_sends_that_do_not_reach_a_fresh_engine_make_no_retry_wait_longer() -> None:
+    core = Driver("a", "b", retry_elsewhere=10)
+    core.submit("t", retries=1)
+    assert core.reply("b", "t", "error") == [assign("t", "a")]
+    for _ in range(20):
+        core.unreachable("a", "t")
+        if core.wait(1) == [assign("t", "b", mark=core.sent["b", "t"].mark)]:
+            break
+    assert core.reply("b", "t") == [relay("t", "b")]
+    assert core.now < 100 + 12
+
+
 # -- no engine at all --------------------------------------------------------------------
 
 

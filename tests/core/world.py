@@ -5,21 +5,34 @@ and from the rules of ipyparallel, it knows what each action may be.  It never l
 core: it uses what the shell uses (`handle`, `next_deadline`, `busy`, `stands`), and has the core
 `validate` itself.
 
-As in the shell, sends come later than decisions, and may find nobody.
+As in the shell, sends come later than decisions, and may find nobody.  Connections lose what is
+sent, and engines lose answers, without a word.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 import ipyparallel as ipp
 
-from ipp_richsched.core.actions import Action, AssignTask, FailTask, RefuseTask, RelayReply
+from ipp_richsched.core.actions import (
+    Action,
+    AskEngine,
+    AssignTask,
+    FailTask,
+    RefuseTask,
+    RelayReply,
+    Warn,
+)
 from ipp_richsched.core.dependency import NOTHING, Dependency
 from ipp_richsched.core.engines.schemes import BUILT_IN
 from ipp_richsched.core.events import (
+    AskingFailed,
+    ConnectionsChanged,
+    EngineAnswered,
     EngineRegistered,
     EngineUnreachable,
     EngineUnregistered,
@@ -30,14 +43,19 @@ from ipp_richsched.core.events import (
     TimePassed,
 )
 from ipp_richsched.core.machine import SchedulerCore
+from ipp_richsched.core.notices import TaskRetried
+from ipp_richsched.core.placement.stranded import RETRY_PAUSE
 from ipp_richsched.core.reach import LONGEST_PAUSE
 from ipp_richsched.core.reasons import (
+    AnswerLost,
     CannotFollow,
     EngineDied,
+    EnginesCrashed,
     Failure,
     InternalError,
     NoStatus,
     NoTargetLeft,
+    OutOfReach,
     Stranded,
     TimedOut,
     UnreachableDependency,
@@ -63,11 +81,17 @@ class Engine:
         When the hub said that it is gone.
     unreached : float
         When a send last found no connection.
+    reached : float
+        When it last answered; or when it was registered.
+    blamed : bool
+        Whether it is dead, and the task that it was running is known.
     """
 
     ident: bytes
+    reached: float
     died: float | None = None
     unreached: float = -100.0
+    blamed: bool = False
 
 
 @dataclass(eq=False)
@@ -80,10 +104,13 @@ class Attempt:
         Where it is.
     action : AssignTask
         What the scheduler has decided.
+    lost : bool
+        Whether the message, or the answer, went lost.
     """
 
     engine: Engine
     action: AssignTask
+    lost: bool = False
 
 
 @dataclass(eq=False)
@@ -105,11 +132,17 @@ class Task:
     attempt : Attempt or None
         The one whose answer counts.
     refused_by : set of Engine
-        Those that refused it.
+        Those that refused it, since all were last asked again.
+    all_refused : bool
+        Whether these were once all that might run it: from then on they may be asked again.
     failed_on : set of Engine
         Those that failed it.
     all_failed : bool
         Whether these were once all that might run it: from then on it may go to any.
+    crashes : int
+        How many engines died while they ran it.
+    runs : int
+        How often an engine ran it.
     had_by : set of bytes
         The names of engines that had it in earlier attempts.
     answers : list of str
@@ -129,8 +162,11 @@ class Task:
     attempts: int = 0
     attempt: Attempt | None = None
     refused_by: set[Engine] = field(default_factory=set)
+    all_refused: bool = False
     failed_on: set[Engine] = field(default_factory=set)
     all_failed: bool = False
+    crashes: int = 0
+    runs: int = 0
     had_by: set[bytes] = field(default_factory=set)
     answers: list[str] = field(default_factory=list)
     ran_on: bytes | None = None
@@ -160,6 +196,9 @@ class World:
             random.choice([1, 1, 0, 2, 3]),
             random.choice([0.0, 0.5, 5.0]),
             random.choice([0.0, 1.0, 3.0, None]),
+            random.choice([0.2, 2.0, 2.0, None]),
+            random.choice([0.0, 1.0, 30.0, None]),
+            random.choice([1, 2, 3, None]),
             random.randrange(100),
         )
         self.core = SchedulerCore(self.settings)
@@ -170,9 +209,11 @@ class World:
         self.engines: dict[bytes, Engine] = {}  # that the hub knows
         self.departed: set[bytes] = set()  # that it knew, and knows no more
         self.connected: set[bytes] = set()
-        self.unsent: list[AssignTask] = []
-        self.not_sent: list[tuple[type, AssignTask]] = []  # what could not be, and is to be said
-        self.held: list[AssignTask] = []  # what engines got, and have not answered
+        self.since: dict[Attempt, int] = {}  # the order of all attempts
+        self.places = 0  # in the order of submission, or behind it
+        self.unsent: list[AssignTask | AskEngine] = []
+        self.not_sent: list[Event] = []  # what could not be, and is to be said
+        self.held: dict[bytes, deque[AssignTask | AskEngine]] = {}  # what engines have to answer
         self.answered: list[AssignTask] = []  # what they might answer once more
 
     # -- what may happen ---------------------------------------------------------------
@@ -186,7 +227,7 @@ class World:
             self.change_connection()
         elif draw < 0.44:
             self.change_registration()
-        elif draw < 0.7 and self.held:
+        elif draw < 0.7 and any(self.held.values()):
             self.answer()
         elif draw < 0.74 and self.answered:
             self.answer_again()
@@ -209,7 +250,8 @@ class World:
             random.choice([None, None, 0.1, 1.0, 20.0]),
             random.choice([0, 0, 1, 3]),
         )
-        self.tasks[msg_id] = Task(len(self.tasks), event, self.now, event.retries)
+        self.places += 1
+        self.tasks[msg_id] = Task(self.places, event, self.now, event.retries)
         self.feed(event)
         if random.random() < 0.05:
             self.feed(event)  # and once more, which must change nothing
@@ -227,9 +269,19 @@ class World:
     def change_connection(self) -> None:
         """A connection comes, or goes with all that was under way on it."""
         name = self.random.choice(self.names)
-        self.held = [action for action in self.held if action.engine != name]
+        for action in self.held.pop(name, ()):
+            self.lose(action)
         self.answered = [action for action in self.answered if action.engine != name]
         self.connected ^= {name}
+        if self.random.random() < 0.5:  # or nobody notices
+            self.feed(ConnectionsChanged())
+
+    def lose(self, action: AssignTask | AskEngine) -> None:
+        """What was sent to an engine is gone, or its answer."""
+        if isinstance(action, AssignTask):
+            attempt = self.tasks[action.msg_id].attempt
+            if attempt is not None and attempt.action is action:
+                attempt.lost = True
 
     def change_registration(self) -> None:
         """The hub says that an engine is there, or gone."""
@@ -240,7 +292,7 @@ class World:
             self.register(name)
 
     def register(self, name: bytes) -> None:
-        self.engines[name] = Engine(name)
+        self.engines[name] = Engine(name, self.now)
         self.departed.discard(name)
         self.feed(EngineRegistered(name))
 
@@ -250,10 +302,26 @@ class World:
         self.feed(EngineUnregistered(name))
 
     def answer(self) -> None:
-        """An engine answers a task that it has."""
-        action = self.held.pop(self.random.randrange(len(self.held)))
+        """An engine answers what it got first of what it has; or the answer is lost."""
+        name = self.random.choice([name for name, actions in self.held.items() if actions])
+        action = self.held[name].popleft()
+        if isinstance(action, AskEngine):
+            if self.random.random() < 0.9:
+                self.feed_answer(action)
+            return
         status = self.random.choice(["ok", "ok", "ok", "error", "error", "aborted", None])
-        self.reply(action, status, met=self.random.random() < 0.9)
+        met = self.random.random() < 0.9
+        self.tasks[action.msg_id].runs += met and status != "aborted"
+        if self.random.random() < 0.9:
+            self.reply(action, status, met)
+        else:
+            self.lose(action)
+
+    def feed_answer(self, action: AskEngine) -> None:
+        """An engine answers a question."""
+        if action.engine in self.engines:
+            self.engines[action.engine].reached = self.now
+        self.feed(EngineAnswered(action.engine, action.question))
 
     def answer_again(self) -> None:
         """An answer comes a second time; it must count for no other attempt."""
@@ -265,32 +333,48 @@ class World:
         while self.unsent or self.not_sent:
             actions, self.unsent = self.unsent, []
             for action in actions:
-                stands = self.core.stands(action)
-                attempt = self.tasks[action.msg_id].attempt
-                assert stands == (attempt is not None and attempt.action is action), f"{action}"
-                if not stands or (self.has_faults and self.random.random() < 0.005):
-                    kind: type = SendingFailed
-                elif action.engine in self.connected:
-                    self.held.append(action)
-                    continue
+                failure = self.failure_to_send(action)
+                if failure is not None:
+                    self.not_sent.append(failure)
+                elif self.has_faults and self.random.random() < 0.05:
+                    self.lose(action)
                 else:
-                    kind = EngineUnreachable
-                self.not_sent.append((kind, action))
+                    self.held.setdefault(action.engine, deque()).append(action)
             if self.not_sent and self.has_faults and self.random.random() < 0.3:
                 return  # other events may come before the shell hears of it
             failures, self.not_sent = self.not_sent, []
-            for kind, action in failures:
-                self.fail_to_send(kind, action)
+            for failure in failures:
+                self.fail_to_send(failure)
 
-    def fail_to_send(self, kind: type, action: AssignTask) -> None:
-        task = self.tasks[action.msg_id]
-        if task.attempt is not None and task.attempt.action is action:
-            if kind is EngineUnreachable:
+    def failure_to_send(self, action: AssignTask | AskEngine) -> Event | None:
+        """What the shell says of something that it cannot send."""
+        reached = action.engine in self.connected
+        if isinstance(action, AskEngine):
+            return None if reached else AskingFailed(action.engine, action.question)
+        stands = self.core.stands(action)
+        attempt = self.tasks[action.msg_id].attempt
+        assert stands == (attempt is not None and attempt.action is action), f"{action}"
+        of = action.engine, action.msg_id, action.attempt
+        if not stands or (self.has_faults and self.random.random() < 0.005):
+            return SendingFailed(*of)
+        return None if reached else EngineUnreachable(*of)
+
+    def fail_to_send(self, failure: Any) -> None:
+        """The scheduler hears that something could not be sent."""
+        engine = self.engines.get(failure.engine)
+        if isinstance(failure, AskingFailed):
+            if engine is not None:
+                engine.unreached = self.now
+            self.feed(failure)
+            return
+        task = self.tasks[failure.msg_id]
+        if task.attempt is not None and task.attempt.action.attempt == failure.attempt:
+            if isinstance(failure, EngineUnreachable):
                 task.attempt.engine.unreached = self.now
             else:
                 task.sending_failed = True
             task.attempt = None  # before the event: what it sets free may be used at once
-        self.feed(kind(action.engine, action.msg_id, action.attempt))
+        self.feed(failure)
 
     def pass_time(self, seconds: float) -> None:
         """Every deadline on the way is taken when it comes."""
@@ -300,8 +384,8 @@ class World:
             self.feed(TimePassed())
             later = self.core.next_deadline()
             if later is None or later > self.now:  # all that was due is done
-                for task in filter(self.is_lost, self.tasks.values()):
-                    self.end_lost(task)
+                waits = [task for task in self.tasks.values() if self.is_lost(task)]
+                assert not waits, f"{waits} should have ended with their engines"
         self.now = end
 
     # -- the model ---------------------------------------------------------------------
@@ -320,6 +404,8 @@ class World:
         """An engine answers an attempt; whether that counts, the model knows before."""
         self.answered.append(action)
         task = self.tasks[action.msg_id]
+        if action.engine in self.engines and task.attempt is not None:
+            self.engines[action.engine].reached = self.now
         event = TaskReplied(action.engine, action.msg_id, status, met, None, None, action.mark)
         attempt = task.attempt
         if attempt is None or (attempt.action.engine, attempt.action.mark) != (
@@ -355,6 +441,47 @@ class World:
         task.had_by.add(attempt.engine.ident)
         task.queued = self.now
 
+    def retry(self, task: Task, notice: TaskRetried) -> None:
+        """The scheduler says that it tries a task again; why, `reply` knows before it does."""
+        if isinstance(notice.reason, EngineDied):
+            self.judge_death(task, notice.reason)
+            if notice.reason.running:
+                assert task.crashes != self.settings.max_crashes, f"{task} was to be given up"
+                self.places += 1
+                task.place = self.places
+        elif isinstance(notice.reason, AnswerLost):
+            self.judge_loss(task)
+        else:
+            return
+        assert task.attempt is not None
+        engine = task.attempt.engine
+        self.end_attempt(task, task.attempt)
+        if engine.died is None:
+            task.failed_on.add(engine)
+        task.retries_left -= 1
+        assert task.retries_left == notice.retries_left >= 0
+
+    def judge_loss(self, task: Task) -> None:
+        """Whether a task that is said to be lost is lost."""
+        assert task.attempt is not None, f"{task} is nowhere"
+        assert task.attempt.lost, f"{task} is not lost"
+        assert task.attempt.engine.died is None
+
+    def judge_death(self, task: Task, reason: EngineDied) -> None:
+        """Whether a task is lost with its engine, and whether it was running."""
+        assert self.is_lost(task), f"{task} is not lost"
+        assert task.attempt is not None
+        engine = task.attempt.engine
+        held = [
+            other
+            for other in self.tasks.values()
+            if other.attempt is not None and other.attempt.engine is engine
+        ]
+        oldest = min(held, key=lambda other: self.since[other.attempt])  # type: ignore[index]
+        assert reason.running == (oldest is task and not engine.blamed)
+        engine.blamed = True
+        task.crashes += reason.running
+
     def is_lost(self, task: Task) -> bool:
         """Whether its engine is dead and the grace is over."""
         engine = task.attempt.engine if task.attempt is not None else None
@@ -362,17 +489,16 @@ class World:
             return False
         return self.now >= engine.died + self.settings.engine_grace
 
-    def end_lost(self, task: Task) -> None:
-        """Its attempt has ended with its engine; there was a retry left, or it has failed."""
-        assert task.attempt is not None
-        self.end_attempt(task, task.attempt)
-        task.retries_left -= 1
-        assert task.retries_left >= 0, f"{task} should have failed with its engine"
-
     def judge(self, action: Action, in_order: bool) -> None:
         if isinstance(action, AssignTask):
             self.judge_assignment(self.tasks[action.msg_id], action, in_order)
             self.unsent.append(action)
+        elif isinstance(action, AskEngine):
+            assert action.engine in self.engines, f"{action}: the engine is not registered"
+            self.unsent.append(action)
+        elif isinstance(action, Warn):
+            if isinstance(action.notice, TaskRetried):
+                self.retry(self.tasks[action.notice.msg_id], action.notice)
         elif isinstance(action, RelayReply):
             task = self.tasks[action.msg_id]
             assert task.ran_on == action.engine, f"{action}: no answer of that engine counts"
@@ -391,25 +517,31 @@ class World:
         task.answers.append(failure or task.relays)
 
     def judge_assignment(self, task: Task, action: AssignTask, in_order: bool) -> None:
-        if self.is_lost(task):
-            self.end_lost(task)
         engine = self.engines.get(action.engine)
         assert engine is not None, f"{action}: the engine is not registered"
         assert not task.answers, f"{action}: it was answered"
         assert task.attempt is None, f"{action}: it is on another engine"
-        assert engine not in task.refused_by, f"{action}: the engine has refused it"
+        if engine in task.refused_by:
+            self.note_all_tried(task)
+            assert task.all_refused, f"{action}: others have not refused it"
+            task.refused_by.clear()
+            task.all_refused = False
         assert self.is_met(task.event.after), f"{action}: it comes too early"
         assert self.may_run_on(task, engine), f"{action}: off its targets, or against its follow"
         attempts = [other.attempt for other in self.tasks.values() if other.attempt is not None]
         load = sum(attempt.engine is engine for attempt in attempts)
         assert not self.settings.hwm or load < self.settings.hwm, f"{action}: over the hwm"
         if engine in task.failed_on:
-            self.note_all_failed(task)
-            assert task.all_failed, f"{action}: others come first"
+            self.note_all_tried(task)
+            longest = self.settings.retry_elsewhere
+            waited = longest is not None and self.now >= task.queued + longest - 1e-6
+            assert task.all_failed or waited, f"{action}: others come first"
+            task.all_failed |= waited
         task.attempts += 1
         assert action.attempt == task.attempts
         assert action.mark == (task.attempts if action.engine in task.had_by else 0)
         task.attempt = Attempt(engine, action)
+        self.since[task.attempt] = len(self.since)
         if in_order:
             for other in self.tasks.values():
                 overtaken = other.place < task.place and self.is_fresh(other)
@@ -418,18 +550,23 @@ class World:
     def judge_failure(self, task: Task, action: FailTask) -> None:
         """Whether the reason of a failure is true."""
         reason, event = action.reason, task.event
-        if self.is_lost(task) and not isinstance(reason, EngineDied):
-            self.end_lost(task)
         dependencies = {"after": event.after, "follow": event.follow}
         if isinstance(reason, TimedOut):
             assert event.timeout
             assert self.now >= task.queued + event.timeout - 1e-6
         elif isinstance(reason, EngineDied):
-            assert self.is_lost(task)
+            self.judge_death(task, reason)
             assert task.retries_left == 0
-            assert task.attempt is not None
-            task.ran_on = task.attempt.engine.ident
-            task.attempt = None
+            self.end_with_engine(task)
+        elif isinstance(reason, EnginesCrashed):
+            self.judge_death(task, EngineDied(reason.engines[-1], running=True))
+            assert task.retries_left
+            assert len(reason.engines) == task.crashes == self.settings.max_crashes
+            self.end_with_engine(task)
+        elif isinstance(reason, AnswerLost):
+            self.judge_loss(task)
+            assert task.retries_left == 0
+            self.end_with_engine(task)
         elif isinstance(reason, NoStatus):
             assert task.retries_left == 0
         elif isinstance(reason, InternalError):
@@ -445,15 +582,26 @@ class World:
             assert event.follow.ids
         elif isinstance(reason, NoTargetLeft):
             assert event.targets
-            for name in event.targets:
-                assert name in self.departed or self.engines[name] in task.refused_by
+            assert event.targets <= self.departed
         elif isinstance(reason, Stranded):
             assert reason.seconds == self.settings.stranded_timeout
             usable = [engine for engine in self.engines.values() if self.may_run_on(task, engine)]
             assert task.refused_by.issuperset(usable), f"{action}: an engine may run it"
+        elif isinstance(reason, OutOfReach):
+            assert event.targets or event.follow.ids
+            for engine in self.engines.values():
+                if self.may_run_on(task, engine) and engine not in task.refused_by:
+                    since = self.now - max(engine.reached, self.now - 1e9)
+                    assert since >= self.settings.stranded_timeout or engine in task.failed_on
         else:
             names = {*event.after.ids, *event.follow.ids}
             assert names - self.tasks.keys(), f"{action}: all its dependencies are known"
+
+    def end_with_engine(self, task: Task) -> None:
+        """A task has failed on the engine that had it."""
+        assert task.attempt is not None
+        task.ran_on = task.attempt.engine.ident
+        task.attempt = None
 
     def judge_waiting(self) -> None:
         """Nothing waits in vain, and no fresh task waits for an engine that has room."""
@@ -476,8 +624,7 @@ class World:
             event = task.event
             if event.timeout and not is_due:
                 assert self.now <= task.queued + event.timeout + 1e-6, f"{msg_id}: for too long"
-            if task.failed_on:
-                self.note_all_failed(task)
+            self.note_all_tried(task)
             for dependency in (event.after, event.follow):
                 assert not stock(dependency).unreachable(succeeded, failed), f"{msg_id}: in vain"
             if event.targets is not None:
@@ -488,10 +635,23 @@ class World:
             if self.is_fresh(task):
                 usable = [engine for engine in roomy if self.may_run_on(task, engine)]
                 assert not usable, f"{msg_id} waits, and {usable[0]} has room"
+            elif self.has_waited_enough(task) and not is_due:
+                usable = [engine for engine in roomy if self.may_run_on(task, engine)]
+                assert task.refused_by.issuperset(usable), f"{msg_id} waits for a fresh engine"
 
-    def note_all_failed(self, task: Task) -> None:
-        usable = {engine for engine in self.engines.values() if self.may_run_on(task, engine)}
-        task.all_failed |= usable <= task.failed_on | task.refused_by
+    def has_waited_enough(self, task: Task) -> bool:
+        """Whether a failed task that may run need not wait for a fresh engine any more."""
+        longest = self.settings.retry_elsewhere
+        if longest is None or task.event.follow.ids or not self.is_met(task.event.after):
+            return False
+        return self.now > task.queued + max(longest, RETRY_PAUSE) + 1e-6
+
+    def note_all_tried(self, task: Task) -> None:
+        """Whether all engines that may run a task have failed or refused it."""
+        if task.failed_on or task.refused_by:
+            usable = {engine for engine in self.engines.values() if self.may_run_on(task, engine)}
+            task.all_failed |= usable <= task.failed_on | task.refused_by
+            task.all_refused |= usable <= task.refused_by
 
     def is_fresh(self, task: Task) -> bool:
         """Whether it may run, and never was on an engine."""
@@ -526,22 +686,31 @@ class World:
     def drain(self) -> None:
         """Everybody is there again and answers: each task is answered, and nothing is left."""
         self.has_faults = False
+        is_asked = self.settings.probe_after is not None and self.random.random() < 0.7
         for name in [*self.names, LATE, LAST]:
-            if name in self.engines:  # it may have lost what it had
-                self.unregister(name)
             self.connected.add(name)
-            self.register(name)
-        for _ in range(100 + 20 * len(self.tasks)):
+            if name in self.engines and not is_asked:  # it may have lost what it had
+                self.unregister(name)
+            if name not in self.engines:
+                self.register(name)
+        for _ in range(100 + 50 * len(self.tasks)):
             self.send()
-            if self.held:
-                action = self.held.pop(0)
-                self.reply(action, "ok", met=True)
+            busy = [actions for actions in self.held.values() if actions]
+            if busy:
+                action = busy[0].popleft()
+                if isinstance(action, AskEngine):
+                    self.feed_answer(action)
+                else:
+                    self.tasks[action.msg_id].runs += 1
+                    self.reply(action, "ok", met=True)
             elif (deadline := self.core.next_deadline()) is not None:
                 self.pass_time(max(0.0, deadline - self.now))
             else:
                 break
         unanswered = [msg_id for msg_id, task in self.tasks.items() if not task.answers]
         assert not unanswered, f"never answered: {unanswered}"
+        for msg_id, task in self.tasks.items():
+            assert task.runs <= 1 + task.event.retries, f"{msg_id} ran {task.runs} times"
         assert self.core.next_deadline() is None
 
 

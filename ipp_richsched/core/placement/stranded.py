@@ -60,7 +60,6 @@ class Strandings:
         self._deadlines = state.deadlines
         timeout = state.settings.stranded_timeout
         self._timeout = math.inf if timeout is None else timeout
-        self._retry_elsewhere = state.settings.retry_elsewhere
         self._lifecycle = lifecycle
         self._prospects = prospects
         self._explain = explain
@@ -70,8 +69,8 @@ class Strandings:
         """Decide what becomes of a task that has just been queued."""
         if not self._queue.has_engine(group):
             self.park(step, task, group)
-        elif task.failed_on and self._retry_elsewhere is not None:
-            when = step.now + self._retry_elsewhere
+        elif task.failed_on and task.fresh_until < math.inf:
+            when = max(step.now, task.fresh_until)
             task.parking = self._deadlines.add(when, Kind.RETRY, task)
 
     def park(self, step: Step, task: Task, group: Group) -> None:
