@@ -16,6 +16,7 @@ from ipyparallel.controller.task_scheduler import TaskScheduler
 from zmq.devices import monitored_queue
 
 from ipp_richsched import RichTaskScheduler
+from ipp_richsched.wire.messages import QUESTION
 from ipp_richsched.wire.transport import Channel
 
 from . import messages
@@ -109,7 +110,8 @@ def _answer(socket: zmq.Socket, send: Any, reply: Any) -> None:
             frames = messages.receive(socket)
         except zmq.Again:
             return
-        if frames[-1] != HOLD:
+        # One that holds a task is busy with it, and answers no question whether it still has it.
+        if frames[-1] != HOLD and not frames[0].startswith(QUESTION):
             send(reply(frames))
 
 

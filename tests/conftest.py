@@ -13,6 +13,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from .processes import Processes
+from .real_cluster import Cluster
 from .scripted import ScriptedCluster, Start
 
 # how long an example takes depends on what else runs
@@ -61,3 +63,10 @@ def start() -> Iterator[Start]:
             return stack.enter_context(ScriptedCluster(path, *args, **kwargs))
 
         yield start
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A real cluster; the test starts its controller and its engines."""
+    with Processes(tmp_path) as processes:
+        yield Cluster(processes)

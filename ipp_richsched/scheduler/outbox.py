@@ -12,17 +12,26 @@ from typing import Any
 
 import zmq
 
-from ..core.actions import Action, AssignTask, FailTask, RefuseTask, RelayReply, Warn
-from ..core.events import EngineUnreachable, SendingFailed
+from ..core.actions import (
+    Action,
+    AskEngine,
+    AssignTask,
+    FailTask,
+    RefuseTask,
+    RelayReply,
+    Warn,
+)
+from ..core.events import AskingFailed, EngineUnreachable, SendingFailed
+from ..core.notices import EngineGone, EngineNotice, NoEngine
 from ..core.reasons import Failure
-from ..wire.checks import printable
 from ..wire.messages import Frames, Wire
 from ..wire.notices import notice_text
-from ..wire.texts import ERRORS, reason_text
+from ..wire.texts import ERRORS, reason_text, tried_text
 from ..wire.transport import Channel
+from .lines import AT_ONCE, Lines
 
-NotSent = EngineUnreachable | SendingFailed
-"""What becomes of an assignment that is not carried out."""
+NotSent = EngineUnreachable | SendingFailed | AskingFailed
+"""What becomes of an assignment or a question that is not carried out."""
 
 
 class Outbox:
@@ -37,7 +46,9 @@ class Outbox:
     ident : bytes
         What the scheduler calls itself to the hub.
     log : logging.Logger
-        Where warnings and errors go.
+        Where errors of our own go.
+    lines : Lines
+        What the operator is told.
     stands : callable
         Whether an assignment is not void when its time has come: see `SchedulerCore.stands`.
     """
@@ -50,6 +61,7 @@ class Outbox:
         hub: Channel,
         ident: bytes,
         log: logging.Logger,
+        lines: Lines,
         stands: Callable[[AssignTask], bool],
     ) -> None:
         self._wire = wire
@@ -58,9 +70,11 @@ class Outbox:
         self._hub = hub
         self._ident = ident
         self._log = log
+        self._lines = lines
         self._stands = stands
         self._performers: dict[type, Callable[[Any], None]] = {
-            AssignTask: self._assign_task,
+            AssignTask: self._send_later,
+            AskEngine: self._send_later,
             RelayReply: self._relay_reply,
             FailTask: self._fail_task,
             RefuseTask: self._refuse_task,
@@ -68,8 +82,8 @@ class Outbox:
         }
         self._to_clients: list[Frames] = []
         # For the hub, in order.  An assignment stands for the message that the hub gets once it is
-        # sent.
-        self._to_hub: list[Frames | AssignTask] = []
+        # sent; of a question, which goes to its engine in its turn, the hub does not hear.
+        self._to_hub: list[Frames | AssignTask | AskEngine] = []
 
     def put(self, action: Action) -> None:
         """Take in what the core decided; an error in it is logged, for what else it decided."""
@@ -102,7 +116,11 @@ class Outbox:
         to_hub: list[Frames] = []
         not_sent: list[NotSent] = []
         for item, message in zip(items, for_hub, strict=True):
-            failure = self._send_task(item) if isinstance(item, AssignTask) else None
+            failure: NotSent | None = None
+            if isinstance(item, AssignTask):
+                failure = self._send_task(item)
+            elif isinstance(item, AskEngine):
+                failure = self._send_question(item)
             if failure is not None:
                 not_sent.append(failure)
             elif message:
@@ -111,20 +129,21 @@ class Outbox:
         self._send_all(self._clients, to_clients)
         return not_sent
 
-    def _for_hub(self, items: list[Frames | AssignTask]) -> list[Frames]:
+    def _for_hub(self, items: list[Frames | AssignTask | AskEngine]) -> list[Frames]:
         """What the hub hears of each of these; nothing where there is an error of our own."""
         messages: list[Frames] = []
         for item in items:
             try:
                 if isinstance(item, AssignTask):
-                    item = self._wire.task_destination(item, self._ident)
-                messages.append(item)
+                    messages.append(self._wire.task_destination(item, self._ident))
+                else:
+                    messages.append([] if isinstance(item, AskEngine) else item)
             except Exception:
                 self._log.exception("task::internal error; please report it")
                 messages.append([])
         return messages
 
-    def _assign_task(self, action: AssignTask) -> None:
+    def _send_later(self, action: AssignTask | AskEngine) -> None:
         self._to_hub.append(action)
 
     def _send_task(self, action: AssignTask) -> NotSent | None:
@@ -145,6 +164,15 @@ class Outbox:
             return SendingFailed(engine, action.msg_id, action.attempt)
         return None
 
+    def _send_question(self, action: AskEngine) -> NotSent | None:
+        """Send a question to its engine; None if that succeeded."""
+        try:
+            self._engines.send(self._wire.question(action))
+        except Exception as error:
+            self._log.debug("%r cannot be asked: %s", action.engine, error)
+            return AskingFailed(action.engine, action.question)
+        return None
+
     def _relay_reply(self, action: RelayReply) -> None:
         frames = [action.message[0], action.reply[0], *action.reply[2:]]
         self._to_clients.append(frames)
@@ -152,12 +180,15 @@ class Outbox:
 
     def _fail_task(self, action: FailTask) -> None:
         failure = action.reason.failure
-        error, text = ERRORS[failure].__name__, reason_text(action.msg_id, action.reason)
-        self._log.debug("task %r fails with %s", action.msg_id, error)
+        called = self._wire.names.called
+        text = reason_text(action.msg_id, action.reason, called)
+        text += tried_text(action.attempts, action.tried_on, called)
+        error = ERRORS[failure].__name__
         frames = self._wire.error_reply(action.message, error, text, action.engine)
         if failure is Failure.INVALID_METADATA:
             self._log_refusal(action.message, text)
         else:
+            self._lines.put(type(action.reason), f"{text} ({error})")
             self.tell_hub(b"outtask", frames)
         self._to_clients.append(frames)
 
@@ -167,13 +198,19 @@ class Outbox:
             self.refuse(action.message, text)
         else:  # the client would take an error for the answer to its first task
             text = f"task {action.msg_id} was submitted again; only the first one counts"
-            self._log.warning("task::%s", printable(text))
+            self._lines.put((RefuseTask, action.message[0]), text, AT_ONCE)
 
     def _warn(self, action: Warn) -> None:
-        self._log.warning("task::%s", printable(notice_text(action.notice)))
+        notice = action.notice
+        kind = type(notice), type(getattr(notice, "reason", None))
+        at_once = AT_ONCE if isinstance(notice, (EngineGone, EngineNotice, NoEngine)) else 1
+        self._lines.put(kind, notice_text(notice, self._wire.names.called), at_once)
 
     def _log_refusal(self, message: Frames, text: str) -> None:
-        self._log.warning("task::refused a message of client %r: %s", message[0], printable(text))
+        client = message[0]
+        self._lines.put(
+            ("refused", client), f"refused a message of client {client!r}: {text}", AT_ONCE
+        )
 
     def _send_all(self, channel: Channel, messages: list[Frames]) -> None:
         """Send each message by itself: what happens to one is no matter of the others."""

@@ -22,6 +22,7 @@ from ..wire.checks import printable
 from ..wire.messages import Frames, Wire
 from ..wire.transport import Channel
 from .hooked import HookedPool
+from .lines import Lines
 from .outbox import Outbox
 from .removed import without_removed_methods
 from .turns import Channels, Handlers, Turns
@@ -67,6 +68,35 @@ class RichTaskScheduler(TaskScheduler):
         waits for ever.""",
     )
 
+    probe_after = Float(
+        2.0,
+        min=0,
+        allow_none=True,
+        config=True,
+        help="""Seconds after which the engine of a task that has not been answered is asked
+        whether it still has it. If the task, or its answer, is lost, it has failed with
+        EngineError, or is retried. None: nobody is asked, and such a task is never answered.""",
+    )
+
+    retry_elsewhere = Float(
+        30.0,
+        min=0,
+        allow_none=True,
+        config=True,
+        help="""Seconds that a failed task with retries left waits for an engine that has not
+        failed it, while those are busy; then any may try it. 0: any engine at once; None: it
+        waits for as long as it takes.""",
+    )
+
+    max_crashes = Integer(
+        3,
+        min=1,
+        allow_none=True,
+        config=True,
+        help="""How many engines may die while they run a task; then it has failed with
+        EngineError, though retries are left. None: only the retries count.""",
+    )
+
     @validate("scheme_name")
     def _validate_scheme_name(self, proposal: Any) -> str:
         try:
@@ -75,7 +105,7 @@ class RichTaskScheduler(TaskScheduler):
             raise TraitError(f"{type(self).__name__}.scheme_name: {error}") from None
         return proposal.value
 
-    @validate("engine_grace", "stranded_timeout")
+    @validate("engine_grace", "stranded_timeout", "probe_after", "retry_elsewhere")
     def _validate_seconds(self, proposal: Any) -> float | None:
         if proposal.value is not None and not math.isfinite(proposal.value):
             name = f"{type(self).__name__}.{proposal.trait.name}"
@@ -101,7 +131,14 @@ class RichTaskScheduler(TaskScheduler):
         super().__init__(**kwargs)
         pool = self._make_pool()
         settings = Settings(
-            pool.scheme.name, self.hwm, self.engine_grace, self.stranded_timeout, seed
+            pool.scheme.name,
+            self.hwm,
+            self.engine_grace,
+            self.stranded_timeout,
+            self.probe_after,
+            self.retry_elsewhere,
+            self.max_crashes,
+            seed,
         )
         self._core = SchedulerCore(settings, pool, self._make_trace(settings))
 
@@ -159,6 +196,7 @@ class RichTaskScheduler(TaskScheduler):
             channels.monitor,
             self.ident,
             self.log,
+            Lines(self.log, loop, clock),
             self._core.stands,
         )
         handlers = Handlers(

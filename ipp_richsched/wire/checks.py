@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeGuard
 from jupyter_client.adapter import adapt
 
 from ..core.dependency import NOTHING, Dependency
+from ..core.reasons import TaskError
 
 _MSG_TYPES = ("apply_request", "execute_request")
 """The requests whose replies have a status; an engine drops others, or answers without one."""
@@ -26,6 +27,9 @@ _NESTING = 200
 
 SHORT = 2 * _NESTING
 """Bytes in which nothing can be nested too deep."""
+
+_BEGINNING = 200
+"""How many characters of an error's text are kept, for those that depend on its task."""
 
 _SHOWN = 1000
 """How many characters of a text are shown."""
@@ -120,13 +124,22 @@ def status_of(metadata: Mapping[str, Any]) -> str:
     return status
 
 
-def check_outcome(content: Mapping[str, Any]) -> None:
-    """Refuse the content of a reply in which a client could not find what it needs."""
+def check_outcome(content: Mapping[str, Any]) -> TaskError | None:
+    """Refuse the content of a reply in which a client could not find what it needs.
+
+    Returns
+    -------
+    TaskError or None
+        What the task raised.
+    """
     status = content.get("status")
     if status not in _STATUSES:
         raise MessageError(f"its content's 'status' is {status!r}")
-    if status == "error" and not content.keys() >= _ERROR:
+    if status != "error":
+        return None
+    if not content.keys() >= _ERROR:
         raise MessageError(f"its content has no {' and no '.join(sorted(_ERROR - content.keys()))}")
+    return TaskError(f"{content['ename']}"[:_BEGINNING], f"{content['evalue']}"[:_BEGINNING])
 
 
 def is_text(value: object) -> TypeGuard[str]:

@@ -18,8 +18,9 @@ from typing import Any
 from ipyparallel import util
 from jupyter_client.session import DELIM, Session, protocol_version
 
-from ..core.actions import AssignTask
+from ..core.actions import AskEngine, AssignTask
 from ..core.events import (
+    EngineAnswered,
     EngineRegistered,
     EngineUnregistered,
     TaskRejected,
@@ -41,6 +42,7 @@ from .checks import (
     printable,
     status_of,
 )
+from .names import EngineNames
 from .signing import DestinationPacker, Signer, fast_unpack
 from .transport import PARTS, Part
 
@@ -50,6 +52,9 @@ _ESCAPE = ord("\\")
 
 MARK = b"ipp_richsched attempt "
 """Begins the identity that says which attempt of a task a message is about."""
+
+QUESTION = b"ipp_richsched question "
+"""Begins the identity that says which question a message is."""
 
 REMEMBERED = 10_000
 """How many headers of tasks are remembered, which saves to read them a second time."""
@@ -68,9 +73,15 @@ class Wire:
     ----------
     session : jupyter_client.session.Session
         Whose key and packer are used.
+
+    Attributes
+    ----------
+    names : EngineNames
+        What the engines are called of which the hub told.
     """
 
     def __init__(self, session: Session) -> None:
+        self.names = EngineNames()
         self._session = session
         self._signer = Signer(session)
         self._destination = DestinationPacker(session)
@@ -166,8 +177,8 @@ class Wire:
                 text = f"{name!r} in its {part} is {value!r}, which cannot be sent on"
                 raise MessageError(text) from None
 
-    def read_reply(self, frames: Frames) -> TaskReplied:
-        """Read what an engine sent; raises MessageError if it answers no task."""
+    def read_reply(self, frames: Frames) -> TaskReplied | EngineAnswered:
+        """Read what an engine sent; raises MessageError if it answers nothing."""
         parts = self._open_from_peer(frames)
         mark = 0
         if frames[2] != DELIM and frames[1] != DELIM:
@@ -175,10 +186,12 @@ class Wire:
         # An engine sends the header of a task back byte for byte, so it need not be read again.
         msg_id = self._sent.pop(parts[PARENT], None)
         if msg_id is None:
+            if self._is_answer(frames, parts):
+                return EngineAnswered(_identity(frames, 0), _number(frames, 1, QUESTION))
             msg_id = self._unpack(parts[PARENT], "parent header").get("msg_id")
             if not isinstance(msg_id, str):
                 raise MessageError(f"its parent header's 'msg_id' is {msg_id!r}, not a string")
-        status, met, problem = None, True, None
+        status, met, problem, error = None, True, None, None
         try:
             metadata = self._unpack(parts[METADATA], "metadata")
             met = metadata.get("dependencies_met", True) is not False
@@ -187,13 +200,19 @@ class Wire:
                     raise MessageError("it names no client")
                 status = status_of(metadata)
                 if parts[CONTENT] != self._just_ok:
-                    check_outcome(self._unpack(parts[CONTENT], "content"))
-        except MessageError as error:
-            status, problem = None, str(error)
-        engine = frames[0]
-        assert isinstance(engine, bytes)  # an identity is never as long as a frame that is not
+                    error = check_outcome(self._unpack(parts[CONTENT], "content"))
+        except MessageError as wrong:
+            status, problem = None, str(wrong)
         # Copied, since a subclass may go on using the list.
-        return make(TaskReplied, (engine, msg_id, status, met, tuple(frames), problem, mark))
+        message = tuple(frames)
+        engine = _identity(frames, 0)
+        return make(TaskReplied, (engine, msg_id, status, met, message, problem, mark, error))
+
+    def _is_answer(self, frames: Frames, parts: Sequence[bytes]) -> bool:
+        """Whether a message answers a question; no task that is accepted has such a reply."""
+        if not _identity(frames, 1).startswith(QUESTION):
+            return False
+        return self._unpack(parts[HEADER], "header").get("msg_type") == "kernel_info_reply"
 
     def read_notification(self, frames: Frames) -> EngineRegistered | EngineUnregistered | None:
         """Read what the hub published; None where it is of no concern."""
@@ -204,9 +223,11 @@ class Wire:
         event = _NOTIFICATIONS[kind]
         if event is None:
             return None
-        uuid = self._unpack(parts[CONTENT], "content").get("uuid")
+        content = self._unpack(parts[CONTENT], "content")
+        uuid = content.get("uuid")
         if not (uuid and is_text(uuid)):
             raise MessageError(f"its 'uuid' is {uuid!r}, not an engine's identity")
+        self.names.learn_id(uuid, content.get("id"))
         return event(uuid.encode("utf8"))
 
     def read_engines(self, frames: Frames) -> tuple[list[EngineRegistered], str]:
@@ -222,7 +243,10 @@ class Wire:
         engines = self._unpack(self._open(frames)[CONTENT], "content").get("engines", {})
         if not isinstance(engines, dict):
             raise MessageError(f"its 'engines' is {engines!r}, not an object")
-        good = [uuid for uuid in engines.values() if uuid and is_text(uuid)]
+        good = {uuid: number for number, uuid in engines.items() if uuid and is_text(uuid)}
+        for uuid, number in good.items():
+            if str(number).isdecimal():  # JSON has no numbers as keys
+                self.names.learn_id(uuid, int(number))
         problem = ""
         if len(good) < len(engines):
             problem = f"its 'engines' is {engines!r}, and not all are engines' identities"
@@ -318,6 +342,12 @@ class Wire:
             *frames[start + 1 + PARTS :],
         ]
 
+    def question(self, action: AskEngine) -> list[bytes]:
+        """Make a request that an engine answers in its turn, without doing anything."""
+        identities = [action.engine, QUESTION + str(action.question).encode()]
+        message = self._session.msg("kernel_info_request")
+        return self._session.serialize(message, ident=identities)
+
     def task_destination(self, action: AssignTask, ident: bytes) -> list[bytes]:
         """Make the message that tells the hub where a task went."""
         header = action.message[action.message.index(DELIM) + 2]
@@ -340,8 +370,17 @@ def _without_mark(frames: Frames) -> tuple[int, Frames]:
     if not _is_marked(frames):
         return 0, frames
     place = frames.index(DELIM) - 1
+    return _number(frames, place, MARK), [*frames[:place], *frames[place + 1 :]]
+
+
+def _number(frames: Frames, place: int, prefix: bytes) -> int:
+    """The number that one of the identities ends with; -1 if it has none."""
+    digits = _identity(frames, place)[len(prefix) :]
+    return int(digits) if digits.isdigit() and len(digits) < 20 else -1
+
+
+def _identity(frames: Frames, place: int) -> bytes:
+    """One of the identities, which are never so long that they are no bytes."""
     identity = frames[place]
     assert isinstance(identity, bytes)
-    number = identity[len(MARK) :]
-    mark = int(number) if number.isdigit() and len(number) < 20 else -1
-    return mark, [*frames[:place], *frames[place + 1 :]]
+    return identity
