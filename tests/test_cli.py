@@ -84,6 +84,24 @@ def test_enable_and_disable_say_what_they_did(
     assert path.read_text() == "c = get_config()\n"
 
 
+def test_a_profile_that_enable_makes_is_said_to_be_new(
+    ipython_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for said in ["enabled in {} (new profile)\n", "nothing to do: already enabled in {}\n"]:
+        assert main(["enable", "--profile", "typo"]) == 0
+        assert capsys.readouterr().out == said.format(config(ipython_dir, "typo"))
+
+
+@pytest.mark.parametrize("command", ["enable", "disable"])
+def test_a_name_of_a_profile_is_no_path(
+    command: str, ipython_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--profile", "a/b"]) == 2
+    error = "ipp-richsched: 'a/b' is no name of a profile, but a path\n"
+    assert capsys.readouterr().err == error
+    assert list(ipython_dir.iterdir()) == []
+
+
 def test_sys_prefix_means_the_file_for_every_profile(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

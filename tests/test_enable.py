@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import stat
 import subprocess
@@ -11,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ipyparallel.controller.app import IPController
 from traitlets.config.loader import Config, PyFileConfigLoader
@@ -32,6 +33,17 @@ VALID = {
     "coding cookie": b"# -*- coding: latin-1 -*-\nname = '\xe9'\n",
     "docstring and future": b'"""Mine."""\nfrom __future__ import annotations\n',
     "docstring alone": b'"""Mine."""',
+    "docstring and more": b'"""Mine."""; x = [\n    1,\n]; y = 2\nz = 3\n',
+    "docstring of lines": b'"""Mine.\n# coding: latin-1\n"""\nfrom __future__ import division; 1',
+    "docstring and backslash": b'"""Mine.""" \\\n\nx = 1\n',
+    "comments first": b"# Mine.\n\n# More.\nx = 1\n",
+    "interpreter": b"#!/usr/bin/env python\nx = 1\n",
+    "interpreter and cookie": b"#!python\n# vim: set fileencoding=latin-1 :\nname = '\xe9'\n",
+    "cookie after a blank line": b"\r\n# coding: latin-1\r\nname = '\xe9'\r\n",
+    "cookie alone": b"# coding: latin-1",
+    "cookie and CR": b"# coding: latin-1\rname = '\xe9'\r",
+    "cookie after a byte order mark": BOM + b"# coding: utf-8\nname = '\xc3\xa9'\n",
+    "no cookie": b"x = [\n# coding: latin-1\n]\n",
     "if block": b"if True:\n    x = 1",
     "if block and blanks": b"if True:\n    x = 1\n    ",
     "if block not taken": b"if False:\n    x = 1\n",
@@ -78,6 +90,10 @@ def load(path: Path) -> Config:
     return PyFileConfigLoader(path.name, path=str(path.parent)).load_config()
 
 
+def docstring(source: bytes) -> str | None:
+    return ast.get_docstring(ast.parse(source))
+
+
 def tree(directory: Path) -> dict[str, Any]:
     """All that is under a directory: names, contents and modes."""
     return {
@@ -98,11 +114,13 @@ def test_register_is_called_once_until_disabled(
 ) -> None:
     config.write_bytes(content)
     (config.parent / "sub_config.py").write_text("c.TaskScheduler.hwm = 5\n")
-    before = load(config)
+    before, document = load(config), docstring(content)
 
     assert enable(config)
     assert load(config) == before
     assert registered.calls == 1
+    assert docstring(config.read_bytes()) == document
+    assert not enable(config)
 
     assert disable(config)
     assert load(config) == before
@@ -150,25 +168,45 @@ def test_a_register_that_fails_stops_the_controller_and_says_why(
 # -- files as they were
 
 
-@given(content=st.binary() | st.text().map(str.encode) | st.sampled_from(list(VALID.values())))
-@example(b"x = 1 \\")
-@example(b"x = 1 \\\n")
-@example(b"x = (")
-@example(b'"""')
-@example(b"\r")
-@example(b"\r\n\r")
-@example(b"\xff\xfe\x00")
-@example(b"import ipp_richsched\nipp_richsched.register(")
-def test_disable_restores_any_bytes(
+PIECES = [
+    *(b"#!python", b"# coding: latin-1", b"# -*- coding: utf-8 -*-", b"# comment", b"  # comment"),
+    *(b'"""Mine."""', b'"""Mine.\n\n# coding: ascii\n"""', b"from __future__ import division"),
+    *(b"x = 1", b"if x:", b"    y = 2", b"z = [", b"]", b"'a\\", b"b'", b"", b"\t", b"\f", b"\\"),
+]
+ENDS = [b"\n", b"\n", b"\r\n", b"\r", b"; "]
+sources = st.builds(
+    lambda bom, lines, last: (BOM if bom else b"") + b"".join(map(b"".join, lines)) + last,
+    st.booleans(),
+    st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(ENDS)), max_size=6),
+    st.sampled_from(PIECES),
+)
+
+
+@given(content=sources | st.text().map(str.encode) | st.sampled_from(list(VALID.values())))
+def test_the_block_stands_first_and_changes_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
-    config = tmp_path_factory.getbasetemp() / "any_bytes.py"
+    config = tmp_path_factory.getbasetemp() / "any_source.py"
     config.write_bytes(content)
+    try:
+        compile(content, "", "exec")
+    except (SyntaxError, ValueError):
+        with pytest.raises(EnableError, match="mend this first"):
+            enable(config)
+        assert config.read_bytes() == content
+        return
 
     assert enable(config)
     enabled = config.read_bytes()
-    assert enabled.startswith(content)
-    assert enabled != content
+    compile(enabled, "", "exec")
+    old, new = (list(map(ast.dump, ast.parse(each).body)) for each in (content, enabled))
+    [place] = [i for i, each in enumerate(new) if "attr='register'" in each]
+    del new[place]
+    assert new == old
+    assert docstring(enabled) == docstring(content)
+    before = old[:place] if docstring(content) is None else old[1:place]
+    if b";" not in content:  # what stands in the same line comes before, too
+        assert all("module='__future__'" in each for each in before)
     assert not enable(config)
     assert config.read_bytes() == enabled
 
@@ -178,30 +216,66 @@ def test_disable_restores_any_bytes(
     assert config.read_bytes() == content
 
 
-lines = st.lists(st.sampled_from([b"x = 1", b"", b"    # \xff", b"\t"]), max_size=3)
+@given(content=st.binary())
+@example(b"x = 1 \\")
+@example(b"x = (")
+@example(b"\xff\xfe\x00")
+def test_disable_restores_any_bytes_around_the_block(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    config = tmp_path_factory.getbasetemp() / "any_bytes.py"
+    config.write_bytes(b"")
+    enable(config)
+    config.write_bytes(b"\n" + config.read_bytes() + content)
+    assert disable(config)
+    assert config.read_bytes() == b"\n" + content
 
 
-@given(above=lines, below=lines, content=lines, newline=st.booleans())
+lines = st.lists(st.sampled_from([b"x = 1", b"", b"# comment", b"    # \xff", b"\t"]), max_size=3)
+originals = st.sampled_from([b'"""Mine."""', b"# coding: ascii", b"x = 1", b"\n", b"\t"])
+
+
+@given(above=lines, below=lines, content=originals, newline=st.booleans())
 def test_only_the_block_goes_when_the_file_was_edited(
     tmp_path_factory: pytest.TempPathFactory,
     above: list[bytes],
     below: list[bytes],
-    content: list[bytes],
+    content: bytes,
     newline: bool,
 ) -> None:
     config = tmp_path_factory.getbasetemp() / "edited.py"
-    original = b"\n".join(content) + (b"\n" if newline else b"")
-    assume(original)
+    original = content + (b"\n" if newline else b"")
     config.write_bytes(original)
     enable(config)
+    last = config.read_bytes().endswith(b"<<<\n")
     head, tail = b"".join(line + b"\n" for line in above), b"\n".join(below)
     config.write_bytes(head + config.read_bytes() + tail)
 
     assert disable(config)
 
     # A line end that `enable` had to add stays only where the user's lines need it.
-    gap = b"\n" if tail and not original.endswith(b"\n") else b""
+    gap = b"\n" if tail and last and not original.endswith(b"\n") else b""
     assert config.read_bytes() == head + original + gap + tail
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"x = 1\ny = (\n", "line 2: '(' was never closed"),
+        (b"x = 1\n    y = 2\n", "line 2: unexpected indent"),
+        (b"name = '\xe9'\n", "UTF-8"),
+        (b"\n\nreturn\n", "line 3: 'return' outside function"),
+        (b"x\x00", "source code string cannot contain null bytes"),
+    ],
+)
+def test_a_file_that_cannot_run_is_not_enabled(config: Path, content: bytes, message: str) -> None:
+    config.write_bytes(content)
+    with pytest.raises(EnableError, match="mend this first") as raised:
+        enable(config)
+    [line] = str(raised.value).splitlines()
+    assert line.startswith(f"{config}: ")
+    assert message.lower() in line.lower()
+    assert config.read_bytes() == content
 
 
 @pytest.mark.parametrize("edited", [b"", b"x = 1\n"], ids=["untouched", "with a user's line"])
@@ -222,6 +296,43 @@ def test_directories_that_hold_something_else_stay(tmp_path: Path) -> None:
     (tmp_path / "etc" / "other").touch()
     disable(config)
     assert sorted(tree(tmp_path)) == ["etc", "etc/other"]
+
+
+def test_a_profile_that_enable_made_goes_with_what_ipython_put_into_it(
+    ipython_dir: Path, registered: Registered
+) -> None:
+    path = config_path("typo", sys_prefix=False)
+    enable(path)
+    controller("--profile=typo").load_config_file()
+    assert (path.parent / "startup" / "README").exists()
+    assert disable(config_path("typo", sys_prefix=False))
+    assert tree(ipython_dir) == {}
+
+
+@pytest.mark.parametrize("left", ["log/ipcontroller-1.log", "startup/README", "security", "db/x"])
+def test_a_profile_in_which_something_was_left_stays_whole(ipython_dir: Path, left: str) -> None:
+    path = config_path("night", sys_prefix=False)
+    enable(path)
+    controller("--profile=night")
+    if left == "security":  # the user's own choice of a place
+        (path.parent / left).rmdir()
+        (path.parent / left).symlink_to(ipython_dir)
+    else:
+        (path.parent / left).parent.mkdir(exist_ok=True)
+        (path.parent / left).write_text("Mine.")
+    before = tree(path.parent)
+    assert disable(path)
+    assert before.pop(path.name)
+    assert tree(path.parent) == before
+
+
+def test_a_profile_that_was_there_stays(ipython_dir: Path) -> None:
+    controller("--profile=night")
+    before = tree(ipython_dir)
+    path = config_path("night", sys_prefix=False)
+    enable(path)
+    disable(path)
+    assert tree(ipython_dir) == before
 
 
 def test_directories_that_were_there_stay(tmp_path: Path) -> None:
@@ -311,6 +422,70 @@ def test_a_symbolic_link_stays_one(tmp_path: Path, config: Path, content: bytes 
 
 # -- a block that is not as it was
 
+# As the version before wrote it: last in the file.
+EARLIER = """\
+# >>> ipp-richsched enable >>>
+# `ipp-richsched disable` removes these lines{}.
+try:
+    import ipp_richsched
+
+    ipp_richsched.register()
+except Exception as error:
+    raise SystemExit("one line")
+# <<< ipp-richsched enable <<<
+"""
+
+
+@pytest.mark.parametrize("eol", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("content", "extra"),
+    [
+        ("x = 1\ny = 2\n", ""),
+        ('"""Mine."""\nx = 1', ", and the line end before them"),
+        ("", ", then this file and 1 of its directories"),
+    ],
+)
+def test_the_block_of_the_version_before_is_understood(
+    tmp_path: Path, registered: Registered, content: str, extra: str, eol: str
+) -> None:
+    config = tmp_path / "etc" / "ipcontroller_config.py"
+    gap = "\n" if "line end" in extra else ""
+    content, gap, earlier = (
+        text.replace("\n", eol) for text in (content, gap, EARLIER.format(extra))
+    )
+
+    def write_and(change: Any) -> None:
+        config.parent.mkdir(exist_ok=True)
+        config.write_bytes((content + gap + earlier).encode())
+        assert change(config)
+
+    def check_disabled() -> None:
+        if content:
+            assert config.read_bytes() == content.encode()
+        else:
+            assert tree(tmp_path) == {}
+
+    write_and(disable)
+    check_disabled()
+    write_and(enable)
+    assert config.read_text().index("register()") < (config.read_text() + "x = 1").index("x = 1")
+    load(config)
+    assert registered.calls == 1
+    assert not enable(config)
+    assert disable(config)
+    check_disabled()
+
+
+def test_a_block_above_which_lines_were_written_is_first_again(
+    config: Path, registered: Registered
+) -> None:
+    config.write_bytes(b"x = 1\n")
+    enable(config)
+    first = config.read_bytes()
+    config.write_bytes(b"y = 2\n" + first)
+    assert enable(config)
+    assert config.read_bytes() == first.replace(b"x = 1", b"y = 2\nx = 1")
+
 
 def test_enable_repairs_a_block_whose_call_was_taken_out(
     config: Path, registered: Registered
@@ -332,7 +507,7 @@ def test_enable_repairs_a_block_whose_call_was_taken_out(
 def test_a_damaged_block_is_left_to_the_user(config: Path, damage: str) -> None:
     config.write_text("x = 1\n")
     enable(config)
-    first, *block = config.read_text().splitlines(keepends=True)
+    *block, last = config.read_text().splitlines(keepends=True)
     block = {
         "no end": block[:-1],
         "no begin": block[1:],
@@ -340,7 +515,7 @@ def test_a_damaged_block_is_left_to_the_user(config: Path, damage: str) -> None:
         "end first": block[-1:] + block[:-1],
         "text at end": [*block[:-1], block[-1].replace("\n", "x = 2\n")],
     }[damage]
-    damaged = first + "".join(block) + "y = 1\n"
+    damaged = "y = 1\n" + "".join(block) + last
     config.write_text(damaged)
     for change in enable, disable:
         with pytest.raises(EnableError, match=r"damaged \(marker lines: \d.*by hand") as raised:
@@ -360,13 +535,16 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize("content", BY_HAND.values(), ids=BY_HAND.keys())
-def test_a_call_by_hand_is_enough_and_stays(
-    config: Path, registered: Registered, content: str
-) -> None:
+def test_a_call_by_hand_stays(config: Path, registered: Registered, content: str) -> None:
     config.write_text(content)
     load(config)
     assert registered.calls == 1
-    assert not enable(config)
+    with pytest.raises(EnableError, match=r"line 2 calls ipp_richsched\.register\(\)"):
+        disable(config)
+    assert config.read_text() == content
+
+    # it may stand behind a line that raises an error
+    assert enable(config)
     with pytest.raises(EnableError, match=r"line 2 calls ipp_richsched\.register\(\)"):
         disable(config)
     assert config.read_text() == content
@@ -500,9 +678,38 @@ def test_a_profile_directory_from_the_environment_is_taken_as_the_controller_doe
     assert registered.calls == 1
 
 
-def test_looking_for_a_profile_does_not_make_it(ipython_dir: Path) -> None:
-    assert not disable(config_path("no_such", sys_prefix=False))
-    assert tree(ipython_dir) == {}
+@pytest.mark.parametrize("there", [False, True])
+def test_looking_for_a_profile_makes_nothing(ipython_dir: Path, there: bool) -> None:
+    if there:
+        (ipython_dir / "profile_such").mkdir()
+    before = tree(ipython_dir)
+    assert not disable(config_path("such", sys_prefix=False))
+    assert tree(ipython_dir) == before
+
+
+def test_the_first_profile_of_all_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    assert not disable(config_path("default", sys_prefix=False))
+    assert tree(tmp_path) == {}
+    assert enable(config_path("default", sys_prefix=False))
+    assert disable(config_path("default", sys_prefix=False))
+    assert tree(tmp_path) == {}
+
+
+@pytest.mark.parametrize("name", ["a/b", "/a", "a/", "..", f"..{os.sep}a"])
+def test_a_path_is_no_name_of_a_profile(ipython_dir: Path, name: str) -> None:
+    with pytest.raises(EnableError, match=r"^'.*' is no name of a profile, but a path$"):
+        config_path(name, sys_prefix=False)
+
+
+def test_the_other_separator_of_the_system_is_none_in_a_name_either(
+    ipython_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "altsep", "!")
+    with pytest.raises(EnableError, match="no name of a profile"):
+        config_path("a!b", sys_prefix=False)
 
 
 def test_sys_prefix_is_searched_for_every_profile(ipython_dir: Path) -> None:

@@ -113,10 +113,14 @@ def _enable(arguments: argparse.Namespace) -> int:
 
     try:
         path = config_path(_profile(arguments), arguments.sys_prefix)
+        is_new = not arguments.sys_prefix and not path.parent.exists()
         changed = enable(path)
     except EnableError as error:
         return _error(error, _BAD_INPUT)
-    print(f"enabled in {path}" if changed else f"nothing to do: already enabled in {path}")
+    if changed:
+        print(f"enabled in {path}{' (new profile)' if is_new else ''}")
+    else:
+        print(f"nothing to do: already enabled in {path}")
     return 0
 
 

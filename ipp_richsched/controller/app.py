@@ -16,6 +16,7 @@ from traitlets import TraitError, default
 
 from ..core.engines.schemes import SchemeError
 from ..scheduler.task_scheduler import RichTaskScheduler
+from .config_files import config_file_error
 
 _REPLACED = ("load_secondary_config", "get_python_scheduler_args")
 _stock: dict[str, Any] = {name: getattr(IPController, name, None) for name in _REPLACED}
@@ -32,6 +33,8 @@ class RichController(IPController):
 
     def load_secondary_config(self) -> None:
         """Finish loading the configuration; stop here if the scheduler cannot start with it."""
+        if error := config_file_error(self):
+            raise TraitError(error)
         _stock["load_secondary_config"](self)
         # traitlets sets `--scheme` on RichTaskScheduler, a subclass of TaskScheduler; the stock
         # controller looks for the setting of TaskScheduler itself.
@@ -59,7 +62,8 @@ class RichController(IPController):
 def register() -> None:
     """Have the stock controller launch `RichTaskScheduler`.
 
-    To be called from ``ipcontroller_config.py``; may be called any number of times.
+    To be called from ``ipcontroller_config.py``, best in its first line: the controller then does
+    not start if a later line raises an error. May be called any number of times.
 
     Raises
     ------

@@ -1,29 +1,16 @@
 """Switch RichTaskScheduler on and off in an ``ipcontroller_config.py``.
 
-`enable` appends a small marked block that calls ``ipp_richsched.register()``, so that the stock
+`enable` writes a small marked block that calls ``ipp_richsched.register()``, so that the stock
 ``ipcontroller``, however it is launched, runs this scheduler. `disable` takes the block out again
-and leaves the rest byte for byte as it was.
+and leaves the rest byte for byte as it was. `block.py` has the block and the place for it.
 
-Where the block goes
-    Last in the file, at the left margin: a docstring, ``from __future__`` lines, a coding cookie
-    or a byte order mark keep their places, and no ``if`` above can take it in. ipcontroller drops
-    *all* settings of a file that raises, with a traceback in its log; the block is no exception.
-
-What the block does when ``ipp_richsched`` is gone, or cannot register
-    It stops the controller with one line that says why and how to undo it. A plain exception would
-    be logged by ipcontroller, which then goes on with the stock scheduler, and nobody would notice.
-
-Calls of ``register()`` that were written by hand
-    They stay. Where one stands at the left margin, so that it surely runs, `enable` has nothing
-    to do. `disable` removes its own block if there is one, and then fails if such a call is left
-    anywhere in the file, since the scheduler may still be on.
+Calls of ``register()`` that were written by hand stay. `disable` removes its own block if there
+is one, and then fails if such a call is left anywhere in the file: the scheduler may still be on.
 """
 
 from __future__ import annotations
 
-import ast
 import os
-import re
 import stat
 import sys
 import warnings
@@ -31,44 +18,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from IPython.paths import get_ipython_dir, locate_profile
+from IPython.paths import get_ipython_dir, get_ipython_package_dir
+
+from .block import BlockError, find, insert, line_of_call, without
 
 CONFIG_NAME = "ipcontroller_config.py"
 
-# The block is ASCII without backslash, tilde or plus: it reads the same in any encoding that a
-# coding cookie is likely to name.
-_BEGIN = "# >>> ipp-richsched enable >>>"
-_END = "# <<< ipp-richsched enable <<<"
-_BLOCK = """\
-{begin}
-# `ipp-richsched disable` removes these lines{extra}.
-try:
-    import ipp_richsched
-
-    ipp_richsched.register()
-except Exception as error:
-    raise SystemExit(
-        f"{{__file__}}: ipp-richsched is switched on here but does not work "
-        f"({{type(error).__name__}}: {{error}}); install it where this ipcontroller runs, "
-        "or delete the lines from '{begin}' "
-        "to '{end}' in this file"
-    ) from None
-{end}
-"""
-_LINE_END = ", and the line end before them"
-_FILE = ", then this file and {} of its directories"
-
-_EXTRA_PATTERN = re.compile(
-    rb"removes these lines(?P<extra>(?P<line_end>, and the line end before them)?"
-    rb"(?P<file>, then this file and (?P<directories>\d+) of its directories)?)\."
-)
-_BEGIN_PATTERN = rb"%s[ \t]*(?P<eol>\r?\n)" % re.escape(_BEGIN).encode()
-_END_PATTERN = rb"%s[ \t]*(?:\r?\n|\Z)" % re.escape(_END).encode()
-_START = rb"^(?:\xef\xbb\xbf)?"  # an editor may have put a byte order mark before the block
-_MARKER_PATTERN = re.compile(rb"%s(?:%s|%s)" % (_START, _BEGIN_PATTERN, _END_PATTERN), re.M)
-_BLOCK_PATTERN = re.compile(
-    rb"%s(?P<block>%s(?P<body>.*?)^%s)" % (_START, _BEGIN_PATTERN, _END_PATTERN), re.M | re.S
-)
+# What IPython puts into the directory of a profile as soon as it looks for it
+_SKELETON = ("log", "pid", "security", "startup")
 
 
 class EnableError(Exception):
@@ -91,26 +48,37 @@ def config_path(profile: str | None, sys_prefix: bool) -> Path:
     Raises
     ------
     EnableError
-        If IPython's directory is not writable: ipcontroller would use a temporary one.
+        If there can be no such profile, or if IPython's directory is not writable: ipcontroller
+        would use a temporary one.
     """
     if sys_prefix:
         return Path(sys.prefix, "etc", "ipython", CONFIG_NAME)
     if profile is None and (location := os.environ.get("IPP_PROFILE_DIR")):
         return Path(location, CONFIG_NAME)
     name = "default" if profile is None else profile
+    if name == ".." or not {"/", os.sep, os.altsep}.isdisjoint(name):
+        raise EnableError(f"{name!r} is no name of a profile, but a path")
     with warnings.catch_warnings():  # it warns, and would use a temporary directory
         warnings.filterwarnings("error", "IPython (dir|parent) .* is not a writable location")
         try:
-            # Where profiles are searched is IPython's business, and has changed before.
-            return Path(locate_profile(name), CONFIG_NAME)
-        except OSError:
-            return Path(get_ipython_dir(), f"profile_{name}", CONFIG_NAME)
+            return Path(_ipython_dir(), f"profile_{name}", CONFIG_NAME)
         except UserWarning:
             raise EnableError("the IPython directory is not writable: see IPYTHONDIR") from None
 
 
+def _ipython_dir() -> str:
+    """What IPython says, which makes the directory if it is not there; here it is not made."""
+    usual = Path(os.environ.get("IPYTHONDIR", "~/.ipython")).expanduser()
+    new = not usual.exists()
+    directory: str = get_ipython_dir()
+    if new:
+        with suppress(OSError):
+            usual.rmdir()
+    return directory
+
+
 def enable(path: Path) -> bool:
-    """Make a config file call ``ipp_richsched.register()``.
+    """Make a config file call ``ipp_richsched.register()`` before it does anything else.
 
     Parameters
     ----------
@@ -120,33 +88,25 @@ def enable(path: Path) -> bool:
     Returns
     -------
     bool
-        True if the file was changed, False if it had the call already.
+        True if the file was changed, False if it had the block already.
 
     Raises
     ------
     EnableError
-        If the file cannot be read or written, or an earlier block in it is damaged.
+        If the file cannot be read or written, if Python could not run it, or if an earlier block
+        in it is damaged.
     """
     with _one_line_errors(path):
         real = Path(os.path.realpath(path))  # a symbolic link stays one
-        source = real.read_bytes() if real.exists() else None
-        if source is None:
+        if not real.exists():
             _create(real)
             return True
-        block = _find_block(source, path)
-        if block:
-            # A block from another version, or edited, becomes the present one in its place.
-            undo = _EXTRA_PATTERN.search(block["body"])
-            present = _block(undo["extra"].decode() if undo else "", block["eol"])
-            new = source[: block.start("block")] + present + source[block.end("block") :]
-        elif _calls_register(source, surely=True):
-            new = source
+        source = real.read_bytes()
+        if block := find(source):
+            # One of another version, edited, or no longer first is written anew.
+            new = insert(without(source, block), block.directories, block.eol)
         else:
-            eol = b"\r\n" if b"\r\n" in source else b"\n"
-            if source and not source.endswith(b"\n"):
-                new = source + eol + _block(_LINE_END, eol)
-            else:
-                new = source + _block("", eol)
+            new = insert(source)
         if new == source:
             return False
         _replace(real, new)
@@ -176,13 +136,17 @@ def disable(path: Path) -> bool:
     """
     with _one_line_errors(path):
         real = Path(os.path.realpath(path))  # a symbolic link stays one
-        source = real.read_bytes() if real.exists() else None
-        if source is None:
+        if not real.exists():
             return False
-        block = _find_block(source, path)
-        if block:
-            source = _without(block, source, real)
-        if line := _calls_register(source, surely=False):
+        source = real.read_bytes()
+        if block := find(source):
+            source = without(source, block)
+            if block.directories is None or source:
+                _replace(real, source)
+            else:
+                real.unlink()
+                _remove_directories(list(real.parents[: block.directories]))
+        if line := line_of_call(source):
             raise EnableError(
                 f"{path}: line {line} calls ipp_richsched.register(), and 'ipp-richsched enable' "
                 "did not write it: delete that call yourself to switch the scheduler off"
@@ -190,68 +154,27 @@ def disable(path: Path) -> bool:
         return block is not None
 
 
-def _without(block: re.Match[bytes], source: bytes, real: Path) -> bytes:
-    """Remove `block` from the file, and what came with it; return what is left of `source`."""
-    before, after = source[: block.start("block")], source[block.end("block") :]
-    undo = _EXTRA_PATTERN.search(block["body"])
-    if undo and undo["line_end"] and not after:
-        # Lines that the user wrote below since then need that line end.
-        before = before.removesuffix(block["eol"])
-    left = before + after
-    if undo and undo["file"] and not left:
-        real.unlink()
-        with suppress(OSError):  # not empty: not ours alone
-            for directory in real.parents[: int(undo["directories"])]:
-                directory.rmdir()
-    else:
-        _replace(real, left)
-    return left
+def _remove_directories(made: list[Path]) -> None:
+    """Remove directories, the inner ones first, up to one in which there is something else."""
+    if made and _is_skeleton(made[0]):
+        (made[0] / "startup" / "README").unlink(missing_ok=True)
+        made = [*(made[0] / name for name in _SKELETON if (made[0] / name).exists()), *made]
+    with suppress(OSError):  # not empty: not ours alone
+        for directory in made:
+            directory.rmdir()
 
 
-def _block(extra: str, eol: bytes) -> bytes:
-    text = _BLOCK.format(begin=_BEGIN, end=_END, extra=extra)
-    return text.encode("ascii").replace(b"\n", eol)
-
-
-def _find_block(source: bytes, path: Path) -> re.Match[bytes] | None:
-    """The block in `source`, or None; EnableError if its markers are not one pair."""
-    markers = list(_MARKER_PATTERN.finditer(source))
-    if not markers:
-        return None
-    block = _BLOCK_PATTERN.search(source)
-    if block is None or len(markers) != 2:
-        lines = ", ".join(str(source.count(b"\n", 0, marker.start()) + 1) for marker in markers)
-        raise EnableError(
-            f"{path}: the block of 'ipp-richsched enable' is damaged (marker lines: {lines}): "
-            f"delete what is left of it by hand, with every line {_BEGIN!r} and {_END!r}"
-        )
-    return block
-
-
-def _calls_register(source: bytes, *, surely: bool) -> int | None:
-    """Return the line of a call of ``ipp_richsched.register`` in `source`, None if there is none.
-
-    With `surely`, only a call that is a statement at the left margin counts.
-    """
-    if b"ipp_richsched" not in source:
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the user's code, and not for us to repeat
-            tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None  # it cannot run, so it calls nothing
-    nodes: list[ast.AST] = list(ast.walk(tree))
-    names = {"ipp_richsched.register"}
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            names |= {f"{a.asname}.register" for a in node.names if a.name == "ipp_richsched"}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ipp_richsched"):
-            names |= {a.asname or a.name for a in node.names if a.name == "register"}
-    if surely:
-        nodes = [statement.value for statement in tree.body if isinstance(statement, ast.Expr)]
-    calls = (n for n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func) in names)
-    return next((call.lineno for call in calls), None)
+def _is_skeleton(directory: Path) -> bool:
+    """Whether nothing is in a directory but what IPython puts there unasked."""
+    readme = Path(get_ipython_package_dir(), "core", "profile", "README_STARTUP")
+    for path in directory.rglob("*"):
+        name = path.relative_to(directory).as_posix()
+        if name in _SKELETON and path.is_dir() and not path.is_symlink():
+            continue
+        if name == "startup/README" and path.read_bytes() == readme.read_bytes():
+            continue
+        return False
+    return True
 
 
 def _create(real: Path) -> None:
@@ -261,7 +184,7 @@ def _create(real: Path) -> None:
         for directory in reversed(missing):
             directory.mkdir()
             made.insert(0, directory)
-        _replace(real, _block(_FILE.format(len(missing)), b"\n"))
+        _replace(real, insert(b"", len(missing)))
     except BaseException:
         for directory in made:
             directory.rmdir()
@@ -296,5 +219,7 @@ def _replace(real: Path, content: bytes) -> None:
 def _one_line_errors(path: Path) -> Iterator[None]:
     try:
         yield
+    except BlockError as error:
+        raise EnableError(f"{path}: {error}") from None
     except OSError as error:
         raise EnableError(f"cannot change {path}: {error.strerror or error}") from error
