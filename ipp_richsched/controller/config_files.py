@@ -34,10 +34,11 @@ def config_file_error(app: IPController) -> str | None:
                 if path in known or not os.path.isfile(path):
                     continue
                 known.add(path)
+                loader = loader_class(name + extension, path=directory, log=app.log)
                 try:
-                    config = loader_class(path, log=app.log).load_config()
+                    config = loader.load_config()
                 except Exception as error:
-                    return _describe(path, error)
+                    return _describe(loader.full_filename, error)
                 if config:
                     return f"{path}: an error when it was loaded (see above), though not again"
     return None
