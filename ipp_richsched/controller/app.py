@@ -11,12 +11,14 @@ from typing import Any
 
 from ipyparallel.cluster.launcher import LocalControllerLauncher
 from ipyparallel.controller.app import IPController
+from ipyparallel.controller.dictdb import DictDB
 from ipyparallel.controller.task_scheduler import TaskScheduler
 from traitlets import TraitError, default
 
 from ..core.engines.schemes import SchemeError
 from ..scheduler.task_scheduler import RichTaskScheduler
 from .config_files import config_file_error
+from .results import RichDictDB
 
 _REPLACED = ("load_secondary_config", "get_python_scheduler_args")
 _stock: dict[str, Any] = {name: getattr(IPController, name, None) for name in _REPLACED}
@@ -27,6 +29,7 @@ class RichController(IPController):
 
     # The names of `ipcontroller_config.py` and of the connection files depend on this.
     name = "ipcontroller"
+    db_class: type
     classes = [
         RichTaskScheduler if cls is TaskScheduler else cls for cls in IPController.classes
     ] + [TaskScheduler]
@@ -36,6 +39,8 @@ class RichController(IPController):
         if error := config_file_error(self):
             raise TraitError(error)
         _stock["load_secondary_config"](self)
+        if self.db_class is DictDB:
+            self.db_class = RichDictDB
         # traitlets sets `--scheme` on RichTaskScheduler, a subclass of TaskScheduler; the stock
         # controller looks for the setting of TaskScheduler itself.
         if "RichTaskScheduler.scheme_name" in self.config:
