@@ -100,10 +100,14 @@ def test_ipp_cluster_finds_it_by_its_entry_point(processes: Processes) -> None:
     processes.wait_until_gone()
 
 
-@pytest.mark.parametrize("way", ["entry point", "enable"])
+@pytest.mark.parametrize("way", ["entry point", "ipcluster_config.py", "enable"])
 def test_ipcluster_start(processes: Processes, way: str) -> None:
     if way == "entry point":
         options = ("--controller=richsched", "--", "--TaskScheduler.scheme_name=lru")
+    elif way == "ipcluster_config.py":
+        setting = 'c.Cluster.controller_launcher_class = "richsched"'  # as README.md has it
+        config(processes).with_name("ipcluster_config.py").write_text(setting)
+        options = ("--", "--TaskScheduler.scheme_name=lru")
     else:
         with config(processes).open("a") as file:
             file.write("\nc.TaskScheduler.scheme_name = 'lru'\n")
