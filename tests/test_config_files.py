@@ -116,6 +116,15 @@ def test_what_has_set_something_is_loaded_once(directories: list[Path]) -> None:
     assert (directories[0] / "loads").read_text() == "x"
 
 
+def test_what_has_set_nothing_is_loaded_twice_at_most(directories: list[Path]) -> None:
+    path = directories[0] / "mine.py"
+    path.write_text(f"open({str(directories[0] / 'loads')!r}, 'a').write('x')\n")
+    app = load(directories, f"--config={path}")
+    (directories[0] / "loads").unlink()
+    assert config_file_error(app) is None
+    assert (directories[0] / "loads").read_text() == "x"
+
+
 def test_an_error_that_does_not_come_again_is_one(directories: list[Path]) -> None:
     once = directories[0] / "once"
     path = directories[0] / f"{NAME}.py"
