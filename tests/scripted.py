@@ -248,7 +248,7 @@ class ScriptedCluster:
         raise AssertionError(f"the hub hears nothing: {self.log}")
 
     def notify(self, kind: str, ident: bytes) -> None:
-        content = {"id": 0, "uuid": ident.decode()}
+        content = {"id": None, "uuid": ident.decode()}
         message = self.session.msg(f"{kind}_notification", content)
         self._notifier.send_multipart(self.session.serialize(message))
 

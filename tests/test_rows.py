@@ -154,7 +154,7 @@ def test_a_task_that_every_engine_refuses(start: Start, scheduler: type) -> None
     with promised():
         answer = cluster.answer(client)
     assert answer["content"]["ename"] == "ImpossibleDependency"
-    for word in (msg_id, "engine 0", "functional dependency"):
+    for word in (msg_id, "engine e1", "functional dependency"):
         assert word in answer["content"]["evalue"]
     assert [msg_id in line for line in cluster.log.splitlines()].count(True) == 2
 
@@ -265,7 +265,7 @@ def test_a_reply_without_status(start: Start, scheduler: type) -> None:
     with promised():
         answer = cluster.answer(client)
     assert answer["content"]["ename"] == "EngineError"
-    for word in (msg_id, "engine 0", "status"):
+    for word in (msg_id, "engine e1", "status"):
         assert word in answer["content"]["evalue"]
 
 

@@ -22,8 +22,8 @@ from ..core.actions import (
     Warn,
 )
 from ..core.events import AskingFailed, EngineUnreachable, SendingFailed
-from ..core.notices import EngineGone, EngineNotice, NoEngine
-from ..core.reasons import Failure
+from ..core.notices import EngineGone, EngineNotice, NoEngine, ReplyDiscarded
+from ..core.reasons import Failure, NoStatus
 from ..wire.messages import Frames, Wire
 from ..wire.notices import notice_text
 from ..wire.texts import ERRORS, reason_text, tried_text
@@ -188,7 +188,7 @@ class Outbox:
         if failure is Failure.INVALID_METADATA:
             self._log_refusal(action.message, text)
         else:
-            self._lines.put(type(action.reason), f"{text} ({error})")
+            self._lines.put(_kind(action.reason), f"{text} ({error})")
             self.tell_hub(b"outtask", frames)
         self._to_clients.append(frames)
 
@@ -202,7 +202,7 @@ class Outbox:
 
     def _warn(self, action: Warn) -> None:
         notice = action.notice
-        kind = type(notice), type(getattr(notice, "reason", None))
+        kind = type(notice), _kind(getattr(notice, "reason", notice))
         at_once = AT_ONCE if isinstance(notice, (EngineGone, EngineNotice, NoEngine)) else 1
         self._lines.put(kind, notice_text(notice, self._wire.names.called), at_once)
 
@@ -219,3 +219,10 @@ class Outbox:
                 channel.send(frames)
             except Exception:
                 self._log.exception("task::a message cannot be sent")
+
+
+def _kind(what: object) -> object:
+    """What lines have in common that are counted together; of odd replies, their engine, too."""
+    if isinstance(what, (NoStatus, ReplyDiscarded)):
+        return type(what), what.engine
+    return type(what)
