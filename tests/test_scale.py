@@ -18,6 +18,7 @@ import zmq
 from jupyter_client.session import DELIM
 
 from ipp_richsched.core.step import SLICE
+from ipp_richsched.wire.messages import QUESTION
 
 from .scripted import Client, Engine, Peer, ScriptedCluster
 
@@ -137,6 +138,8 @@ class Traffic:
         self.answers[msg_id] = content.get("ename", "ok")
 
     def _engine_got(self, engine: Engine, frames: list[bytes]) -> None:
+        if frames[0].startswith(QUESTION):
+            return  # it is busy with a task that it does not answer
         start = frames.index(DELIM)
         header = frames[start + 2]
         msg_id = json.loads(header)["msg_id"]

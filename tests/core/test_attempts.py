@@ -17,12 +17,12 @@ from ipp_richsched.core.ready.groups import Group
 from ipp_richsched.core.reasons import Failure
 from ipp_richsched.core.story import CoreError
 
-from .driver import Driver, assign, fail, relay, text, warn
+from .driver import Driver, ask, assign, fail, relay, text, warn
 
 
-def answered_while_it_runs() -> Driver:
+def answered_while_it_runs(probe_after: float | None = None) -> Driver:
     """A core in which the task t has been answered, and its attempt still holds engine a."""
-    driver = Driver("a", "b")
+    driver = Driver("a", "b", probe_after=probe_after)
     driver.submit("1", targets=["a"])
     driver.submit("2", targets=["b"])
     driver.submit("t", follow=Dependency(["1", "2"], all=False))
@@ -49,6 +49,14 @@ def test_an_attempt_of_an_answered_task_goes_with_its_engine() -> None:
     assert driver.unregister("a") == []
     assert driver.wait(100) == []
     assert driver.reply("a", "t") == [warn()]
+
+
+def test_an_attempt_of_an_answered_task_that_is_lost_frees_the_engine() -> None:
+    driver = answered_while_it_runs(probe_after=2)
+    assert driver.wait(1) == [ask("a", 1)]
+    driver.submit("next", targets=["a"])
+    driver.answer("a", 1)
+    assert driver.wait(0.1) == [assign("next", "a")]
 
 
 def test_an_assignment_of_an_answered_task_that_was_never_sent_frees_the_engine() -> None:

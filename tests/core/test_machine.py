@@ -694,6 +694,17 @@ def test_a_stranded_task_outlives_the_last_engine() -> None:
     assert core.register("b") == [assign("t", "b")]
 
 
+def test_the_wait_for_an_absent_engine_begins_anew_after_a_time_without_any() -> None:
+    core = Driver("a", stranded_timeout=10)
+    core.submit("t", targets=["x"])
+    core.wait(9)
+    core.unregister("a")
+    assert core.wait(100) == []
+    core.register("b")
+    assert core.wait(9) == []
+    assert core.wait(1) == [fail("t")]
+
+
 def test_a_task_is_rejected_once() -> None:
     core = Driver("a")
     core.submit("t")
