@@ -464,7 +464,9 @@ class World:
     def judge_loss(self, task: Task) -> None:
         """Whether a task that is said to be lost is lost."""
         assert task.attempt is not None, f"{task} is nowhere"
-        assert task.attempt.lost, f"{task} is not lost"
+        action = task.attempt.action
+        unsent = EngineUnreachable(action.engine, action.msg_id, action.attempt)
+        assert task.attempt.lost or unsent in self.not_sent, f"{task} is not lost"
         assert task.attempt.engine.died is None
 
     def judge_death(self, task: Task, reason: EngineDied) -> None:

@@ -91,7 +91,8 @@ class Strandings:
             group.parked = True
             places = self._prospects.places(task)
             if self._pool.has_any(places, task.refused_by):
-                task.parking = self._deadlines.add(step.now + RETRY_PAUSE, Kind.RETRY, task)
+                when = max(step.now, min(step.now + RETRY_PAUSE, task.fresh_until))
+                task.parking = self._deadlines.add(when, Kind.RETRY, task)
             else:
                 self._strand(step, task, asks=self._pool.has_any(places, NO_ENGINES))
 
