@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipp_richsched.workflows.steps import Step, bounds, scaled
+from ipp_richsched.workflows.steps import Loss, Step, bounds, scaled
 from ipp_richsched.workflows.wfformat import WorkflowError, load, parse
 
 from .wfinstances import each_instance
@@ -306,6 +306,40 @@ def test_the_bounds_of_a_diamond() -> None:
     assert bounds(DIAMOND, 1).work == 11
     assert bounds(DIAMOND, 1).makespan == 11
     assert bounds(DIAMOND, 2).makespan == 9
+
+
+def test_the_bounds_of_a_diamond_that_loses_an_engine() -> None:
+    # half a second before it was done
+    loss = Loss("right", 5.5, 4.5)
+    assert bounds(DIAMOND, 2, loss).critical_path == 5.5 + 5 + 3
+    # the other has the rest of the work to itself
+    assert bounds(DIAMOND, 2, Loss("left", 2, 1)).makespan == 11 + 1 - 2
+    # as none has died before all could have been done
+    assert bounds(DIAMOND, 4, Loss("last", 8, 2)).makespan == 8 + 3
+
+
+@given(dags(), st.integers(2, 4), st.data())
+def test_no_run_that_loses_an_engine_beats_its_bound(
+    steps: list[Step], engines: int, data: st.DataObject
+) -> None:
+    steps = scaled(steps, engines, 10)
+    victim = data.draw(st.sampled_from(steps))
+    ran = data.draw(st.floats(0, 1)) * victim.seconds
+    free = [0.0] * engines
+    ends: dict[str, float] = {}
+    loss = None
+    for step in steps:
+        start = max(min(free), *(ends[parent] for parent in step.parents), 0.0)
+        engine = free.index(min(free))
+        if step is victim:
+            loss = Loss(step.name, start + ran, ran)
+            del free[engine]
+            engine = free.index(min(free))
+            start = max(loss.at, free[engine])
+        free[engine] = ends[step.name] = start + step.seconds
+    makespan = max(ends.values())
+    assert makespan >= bounds(steps, engines, loss).makespan * (1 - 1e-9)
+    assert bounds(steps, engines, loss).makespan >= bounds(steps, engines).makespan
 
 
 @given(dags())

@@ -6,12 +6,14 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
+from typing import Literal
 
 import ipyparallel as ipp
 import psutil
@@ -20,14 +22,18 @@ from traitlets.config import Config
 # Engines register with the second heartbeat after their start; the stock period is 3 s.
 _HEARTBEAT_MS = 500
 
+Controller = Literal["richsched", "stock"]
+
 
 class ClusterError(Exception):
     """The cluster did not start."""
 
 
 @contextmanager
-def local_cluster(n: int, *, controller_args: Sequence[str] = ()) -> Iterator[ipp.Client]:
-    """Run a local cluster with the richsched controller.
+def local_cluster(
+    n: int, *, controller: Controller = "richsched", controller_args: Sequence[str] = ()
+) -> Iterator[ipp.Client]:
+    """Run a local cluster, with the richsched controller or the stock one.
 
     It lives in a temporary IPython directory: no profile of the user's is read or written. Its
     processes are killed when the block ends, also by an exception, Ctrl-C, SIGTERM or SIGHUP.
@@ -36,6 +42,9 @@ def local_cluster(n: int, *, controller_args: Sequence[str] = ()) -> Iterator[ip
     ----------
     n : int
         The number of engines.
+    controller : {"richsched", "stock"}
+        Whose task scheduler it has. The stock one is stock even where a configuration file of this
+        environment says otherwise.
     controller_args : sequence of str
         More command line arguments for the controller.
 
@@ -56,7 +65,7 @@ def local_cluster(n: int, *, controller_args: Sequence[str] = ()) -> Iterator[ip
         # What a process of the cluster printed is shown when it fails to start.
         log = logging.getLogger(__name__)
         log.setLevel(logging.WARNING)
-        cluster = _cluster(n, ipython_dir, controller_args, log)
+        cluster = _cluster(n, ipython_dir, controller, controller_args, log)
         client: ipp.Client | None = None
         try:
             try:
@@ -76,16 +85,23 @@ def local_cluster(n: int, *, controller_args: Sequence[str] = ()) -> Iterator[ip
 
 
 def _cluster(
-    n: int, ipython_dir: str, controller_args: Sequence[str], log: logging.Logger
+    n: int,
+    ipython_dir: str,
+    controller: Controller,
+    controller_args: Sequence[str],
+    log: logging.Logger,
 ) -> ipp.Cluster:
     profile_dir = Path(ipython_dir, "profile_default")
     profile_dir.mkdir()
     config = Config()
     # Every process of the cluster inherits this; `_processes_in` finds them by it.
     config.BaseLauncher.environment = {"IPYTHONDIR": ipython_dir}
+    if controller == "stock":
+        command = [sys.executable, "-m", f"{__package__}.stock_controller"]
+        config.LocalControllerLauncher.controller_cmd = command
     return ipp.Cluster(
         n=n,
-        controller="richsched",
+        controller="local" if controller == "stock" else controller,
         engines="local",
         profile_dir=str(profile_dir),
         load_profile=False,
