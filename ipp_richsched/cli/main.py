@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +15,7 @@ _FAILED = 1
 _BAD_INPUT = 2
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 _LONGEST = 86_400.0  # seconds
+_FEWEST_TASKS = 12
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,11 +69,28 @@ def _parser() -> argparse.ArgumentParser:
     text = "run a DAG on a local cluster, and kill an engine on the way"
     command = commands.add_parser("demo", help=text, description=_sentence(text))
     _add_n(command, least=2)
+    command.add_argument(
+        "--tasks",
+        metavar="N",
+        type=_number(least=_FEWEST_TASKS),
+        help="run a random DAG of so many short tasks instead, three of which fail; kill nothing",
+    )
+    command.add_argument(
+        "--stock",
+        action="store_true",
+        help="run the same with the stock scheduler, too, and compare",
+    )
     command.set_defaults(run=_demo)
 
     text = "run a WfCommons workflow (WfFormat 1.5) on a local cluster, its durations scaled"
     command = commands.add_parser("replay", help=text, description=_sentence(text))
-    command.add_argument("file", metavar="FILE.json", type=Path, help="the workflow")
+    command.add_argument(
+        "file",
+        metavar="FILE.json",
+        type=Path,
+        nargs="?",
+        help="the workflow (default: an example that comes with this package)",
+    )
     _add_n(command, least=1)
     command.add_argument(
         "--seconds",
@@ -90,15 +108,22 @@ def _sentence(text: str) -> str:
 
 
 def _add_n(command: argparse.ArgumentParser, *, least: int) -> None:
+    command.add_argument(
+        "-n",
+        type=_number(least=least),
+        default=4,
+        help="the number of engines (default: %(default)s)",
+    )
+
+
+def _number(*, least: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         value = int(text)
         if value < least:
             raise argparse.ArgumentTypeError(f"must be at least {least}, is {value}")
         return value
 
-    command.add_argument(
-        "-n", type=number, default=4, help="the number of engines (default: %(default)s)"
-    )
+    return number
 
 
 def _seconds(text: str) -> float:
@@ -145,18 +170,18 @@ def _demo(arguments: argparse.Namespace) -> int:
     from ..workflows.local_cluster import ClusterError
 
     try:
-        return demo(arguments.n)
+        return demo(arguments.n, arguments.tasks, stock=arguments.stock)
     except ClusterError as error:
         return _error(error, _FAILED)
 
 
 def _replay(arguments: argparse.Namespace) -> int:
     from ..workflows.local_cluster import ClusterError
-    from ..workflows.replay import replay
+    from ..workflows.replay import EXAMPLE, replay
     from ..workflows.wfformat import WorkflowError
 
     try:
-        return replay(arguments.file, arguments.n, arguments.seconds)
+        return replay(arguments.file or EXAMPLE, arguments.n, arguments.seconds)
     except WorkflowError as error:
         return _error(error, _BAD_INPUT)
     except ClusterError as error:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import ipyparallel as ipp
 
 from ..workflows.attempts import Attempt, error_name, out_of_order
-from .dag import FLAKY, IMPATIENT, DemoTask
+from .dag import FIT, IMPATIENT, ORPHAN, DemoTask
+
+NEVER_ANSWERED = "never answered"
+
+_WRONG_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -19,17 +24,16 @@ class Run:
     engines : list of int
         The engines it began with.
     tasks : list of DemoTask
-        The DAG, without the tasks that are not to succeed.
+        All that were submitted.
     results : dict of str to ipyparallel.AsyncResult
         Of all tasks, by name.
     attempts : list of Attempt
         What ran.
     killed : Attempt or None
         What ran on the engine that was killed.
-    orphan : DemoTask or None
-        The task that follows the engine that was killed.
-    submitted : float
-        When the first task was submitted, in seconds since the epoch.
+    submitted, watched : float
+        When the first task was submitted, and until when answers were waited for, in seconds since
+        the epoch.
     """
 
     engines: list[int]
@@ -37,14 +41,14 @@ class Run:
     results: dict[str, ipp.AsyncResult]
     attempts: list[Attempt]
     killed: Attempt | None
-    orphan: DemoTask | None
     submitted: float
+    watched: float
 
     def end(self, name: str) -> str:
-        """Return "done", "no answer", or the name of the error of a task."""
+        """Return "done", "never answered", or the name of the error of a task."""
         result = self.results[name]
         if not result.done():
-            return "no answer"
+            return NEVER_ANSWERED
         error = result.exception()
         return "done" if error is None else error_name(error)
 
@@ -56,6 +60,45 @@ class Run:
         """Return the engine on which a task succeeded."""
         done = [attempt.engine for attempt in self.of(name) if attempt.state == "done"]
         return done[-1] if done else None
+
+    def named(self, name: str) -> DemoTask | None:
+        """Return the task of that name, if it was submitted."""
+        return next((task for task in self.tasks if task.name == name), None)
+
+    @property
+    def unanswered(self) -> list[str]:
+        """The tasks that got no answer."""
+        return [name for name, result in self.results.items() if not result.done()]
+
+    @property
+    def refused(self) -> dict[str, float]:
+        """The tasks that never ran, and when the error came that said so."""
+        ran = {attempt.task for attempt in self.attempts}
+        return {
+            name: result.metadata["received"].timestamp()
+            for name, result in self.results.items()
+            if name not in ran and result.done()
+        }
+
+    @property
+    def last_answer(self) -> float:
+        """When the last answer came, in seconds since the epoch."""
+        received = (r.metadata["received"].timestamp() for r in self.results.values() if r.done())
+        return max(received, default=self.submitted)
+
+    def fates(self) -> dict[str, int]:
+        """Count what became of the tasks."""
+        tries = Counter(attempt.task for attempt in self.attempts)
+        fates = dict.fromkeys(("ran", "ran, after a retry", "failed", "refused", NEVER_ANSWERED), 0)
+        for name in self.results:
+            end = self.end(name)
+            if end == "done":
+                fates["ran" if tries[name] == 1 else "ran, after a retry"] += 1
+            elif end == NEVER_ANSWERED:
+                fates[NEVER_ANSWERED] += 1
+            else:
+                fates["failed" if tries[name] else "refused"] += 1
+        return fates
 
 
 @dataclass(frozen=True)
@@ -92,12 +135,22 @@ def checks(run: Run) -> list[Check]:
     -------
     list of Check
     """
-    return [_tasks(run), _after(run), _follow(run), _retries(run), _kill(run), *_refusals(run)]
+    found = [_tasks(run), _after(run), _retries(run)]
+    if any(task.name.startswith(FIT) for task in run.tasks):
+        found += [_kill(run), _follow(run), *_refusals(run)]
+    return found
 
 
 def _tasks(run: Run) -> Check:
-    done = sum(run.end(task.name) == "done" for task in run.tasks)
-    return Check("tasks", done == len(run.tasks), f"{done} of {len(run.tasks)} succeeded")
+    ends = {task.name: run.end(task.name) for task in run.tasks}
+    wrong = [f"{task.name} {ends[task.name]}" for task in run.tasks if ends[task.name] != task.end]
+    text = f"{len(ends) - len(wrong)} of {len(ends)} ended as they should"
+    shown = wrong[:_WRONG_SHOWN]
+    if more := len(wrong) - len(shown):
+        shown.append(f"{more} more")
+    return Check(
+        "tasks", not wrong, ", ".join([f"{text}: {shown[0]}", *shown[1:]]) if shown else text
+    )
 
 
 def _after(run: Run) -> Check:
@@ -107,7 +160,7 @@ def _after(run: Run) -> Check:
 
 
 def _follow(run: Run) -> Check:
-    followers = [task for task in run.tasks if task.follow]
+    followers = [task for task in run.tasks if task.follow and task.end == "done"]
     right = sum(run.engine(task.name) == run.engine(task.follow[0]) for task in followers)
     return Check(
         "follow",
@@ -117,9 +170,20 @@ def _follow(run: Run) -> Check:
 
 
 def _retries(run: Run) -> Check:
-    states = [attempt.state for attempt in run.of(FLAKY.name)]
-    wanted = ["failed"] * FLAKY.failures + ["done"]
-    return Check("retries", states == wanted, f"{FLAKY.name} {', '.join(states)}")
+    ok, found = True, []
+    for task in run.tasks:
+        if task.failures:
+            attempts = run.of(task.name)
+            failed = [attempt.engine for attempt in attempts if attempt.state == "failed"]
+            wanted = ["failed"] * min(task.failures, 1 + task.retries)
+            if task.end == "done":
+                wanted.append("done")
+            ok = ok and [attempt.state for attempt in attempts] == wanted
+            found.append(
+                f"{task.name} failed {len(failed)} times, on {len(set(failed))} engines:"
+                f" {run.end(task.name)}"
+            )
+    return Check("retries", ok, "; ".join(found))
 
 
 def _kill(run: Run) -> Check:
@@ -135,16 +199,17 @@ def _kill(run: Run) -> Check:
 
 def _refusals(run: Run) -> list[Check]:
     """Check the tasks that are to be refused, with the right error and without having run."""
-    first = IMPATIENT.after[0]
-    wish = f"{IMPATIENT.name} waits {IMPATIENT.timeout:g} s for {first}, which takes longer"
-    found = [_refusal(run, "timeout", IMPATIENT, "TaskTimeout", wish)]
-    if run.killed is not None and run.orphan is not None:
-        wish = f"orphan has to follow {run.orphan.follow[0]} to the dead engine {run.killed.engine}"
-        found.append(_refusal(run, "follow", run.orphan, "ImpossibleDependency", wish))
+    found = []
+    if (task := run.named(IMPATIENT)) is not None:
+        wish = f"{task.name} waits {task.timeout:g} s for {task.after[0]}, which takes longer"
+        found.append(_refusal(run, "timeout", task, wish))
+    if (task := run.named(ORPHAN)) is not None and run.killed is not None:
+        wish = f"{task.name} has to follow {task.follow[0]} to the dead engine {run.killed.engine}"
+        found.append(_refusal(run, "follow", task, wish))
     return found
 
 
-def _refusal(run: Run, subject: str, task: DemoTask, error: str, wish: str) -> Check:
+def _refusal(run: Run, subject: str, task: DemoTask, wish: str) -> Check:
     end = run.end(task.name)
-    ok = end == error and not run.of(task.name)
-    return Check(subject, ok, f"{wish}: {end}" + ("" if ok else f", not {error}"))
+    ok = end == task.end and not run.of(task.name)
+    return Check(subject, ok, f"{wish}: {end}" + ("" if ok else f", not {task.end}"))

@@ -2,7 +2,8 @@
 
 The DAG is that of a small analysis: `fetch` data, `clean` each piece where it was fetched, `fit`
 all of it many times, `merge` the fits, and `report` from where they were merged. Beside it run a
-task that fails at first, one whose dependency comes too late, and one that follows a dead engine.
+task that fails once on every engine, one whose dependency comes too late, and one that follows a
+dead engine.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ from ..workflows.attempts import Attempt, AttemptState
 from ..workflows.steps import Step
 
 FIT = "fit-"
+FLAKY = "flaky"
+IMPATIENT = "impatient"
+ORPHAN = "orphan"
+
+# Of all the attempts of the task that fails at first, in seconds: the fits take longer.
+_FLAKY_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class DemoTask:
         How many seconds it may wait in the queue; 0 is for ever.
     failures : int
         How many of its attempts fail on purpose.
+    end : str
+        How it should end: "done", or the name of the error.
     """
 
     name: str
@@ -47,36 +56,42 @@ class DemoTask:
     retries: int = 0
     timeout: float = 0
     failures: int = 0
+    end: str = "done"
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is to run at all."""
+        return self.end not in ("ImpossibleDependency", "TaskTimeout")
 
     @property
     def step(self) -> Step:
-        """What the scheduler has to keep the order of."""
-        return Step(self.name, self.after + self.follow, self.seconds)
-
-
-FLAKY = DemoTask("flaky", 0.3, retries=2, failures=2)
-IMPATIENT = DemoTask("impatient", 0.1, after=("report",), timeout=1)
+        """What the scheduler has to keep the order of; it takes as long as all its attempts."""
+        attempts = 1 + min(self.failures, self.retries)
+        return Step(self.name, self.after + self.follow, self.seconds * attempts)
 
 
 def pipeline(n: int) -> list[DemoTask]:
-    """Return the DAG for `n` engines, parents first; all of its tasks are to succeed.
+    """Return the DAG for `n` engines, parents first, and with it the task that is impatient.
 
+    The flaky task fails on as many engines as there are, and may then run again on one of them.
     No fit runs before all that `follow` anything but the merge have run: so the engine that dies
     during a fit takes nothing with it that a later task has to follow.
     """
     indices = range(2 * n)
-    fetch = [DemoTask(f"fetch-{i}", 0.4 + 0.2 * (i % 3)) for i in indices]
-    clean = [DemoTask(f"clean-{i}", 0.4, follow=(f"fetch-{i}",)) for i in indices]
+    fetch = [DemoTask(f"fetch-{i}", 0.5 + 0.2 * (i % 3)) for i in indices]
+    clean = [DemoTask(f"clean-{i}", 0.5, follow=(f"fetch-{i}",)) for i in indices]
     cleaned = tuple(task.name for task in clean)
     fit = [DemoTask(f"{FIT}{i}", 1.2 + 0.2 * (i % 3), after=cleaned, retries=2) for i in indices]
-    merge = DemoTask("merge", 0.6, after=(*(task.name for task in fit), FLAKY.name))
-    report = DemoTask("report", 0.4, follow=(merge.name,))
-    return [*fetch, *clean, FLAKY, *fit, merge, report]
+    flaky = DemoTask(FLAKY, _FLAKY_SECONDS / (n + 1), retries=n, failures=n)
+    merge = DemoTask("merge", 0.6, after=(*(task.name for task in fit), FLAKY))
+    report = DemoTask("report", 0.5, follow=(merge.name,))
+    impatient = DemoTask(IMPATIENT, 0.1, after=(report.name,), timeout=1, end="TaskTimeout")
+    return [*fetch, *clean, flaky, *fit, merge, report, impatient]
 
 
 def orphan(of: str) -> DemoTask:
     """Return a task that follows `of`, which has run on an engine that is dead."""
-    return DemoTask("orphan", 0.1, follow=(of,))
+    return DemoTask(ORPHAN, 0.1, follow=(of,), end="ImpossibleDependency")
 
 
 @ipp.interactive
@@ -89,8 +104,10 @@ def work(name: str, seconds: float, failures: int, notes: str) -> None:
         with open(notes, "a") as file:
             file.write(f"{name} {os.getpid()} {time.time()} {event}\n")
 
-    with open(notes) as file:
-        failed = sum(line.startswith(f"{name} ") and line.endswith("failed\n") for line in file)
+    failed = 0
+    if failures:
+        with open(notes) as file:
+            failed = sum(line.startswith(f"{name} ") and "failed" in line for line in file)
     note("running")
     time.sleep(seconds)
     if failed < failures:

@@ -5,144 +5,126 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
-from concurrent.futures import wait
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ipyparallel as ipp
 import psutil
 from tqdm import tqdm
 
-from ..workflows.attempts import engine_table
 from ..workflows.local_cluster import local_cluster
 from ..workflows.progress import watch
-from ..workflows.steps import Bounds, bounds
-from ..workflows.timeline import timeline
 from .checks import Run, checks
-from .dag import FIT, IMPATIENT, DemoTask, Notes, orphan, pipeline, work
-
-PICTURE = "ipp-richsched-demo.png"
+from .dag import FIT, DemoTask, Notes, orphan, pipeline, work
+from .random_dag import random_dag
+from .show import draw, print_fates, print_run
 
 # The engine is dead for certain: there is no late reply to wait for.
 _CONTROLLER_ARGS = ("--RichTaskScheduler.engine_grace=1",)
-# In seconds. The whole takes about ten; the orphan is answered at once.
-_TIMEOUT = 45.0
-_ORPHAN_TIMEOUT = 10.0
+# In seconds. The stock scheduler gives a dead engine five of grace.
+_PATIENCE = 45.0
+_PATIENCE_WITH_STOCK = 10.0
 _KILL_AFTER = 0.5
 
 
-def demo(n: int) -> int:
+def demo(n: int, tasks: int | None = None, *, stock: bool = False) -> int:
     """Run the demo, print what happened, and draw it in the current directory.
 
     Parameters
     ----------
     n : int
         The number of engines, at least 2.
+    tasks : int, optional
+        Run a random DAG of so many tasks, and kill nothing.
+    stock : bool
+        Run the same with the stock scheduler, too, for comparison.
 
     Returns
     -------
     int
-        0 when all went as it should, else 1.
+        0 when all went as it should, else 1; how the stock scheduler did does not count.
 
     Raises
     ------
     ipp_richsched.workflows.local_cluster.ClusterError
         If the cluster does not start.
     """
-    print(f"starting a controller and {n} engines", flush=True)
-    with local_cluster(n, controller_args=_CONTROLLER_ARGS) as client:
-        run = _run(client)
-    limit = bounds([task.step for task in run.tasks], n)
-    _print_engines(run, limit)
-    found = checks(run)
-    print("as it should be:", *found, sep="\n")
-    _draw(run, limit)
-    if all(check.ok for check in found):
+    plan = pipeline(n) if tasks is None else random_dag(tasks)
+    # Beside the stock scheduler, whose grace is fixed, with the same grace: the default.
+    arguments = () if stock else _CONTROLLER_ARGS
+    runs = {}
+    for name in ("richsched", "stock") if stock else ("richsched",):
+        print(f"starting a {name} controller and {n} engines", flush=True)
+        with local_cluster(n, controller=name, controller_args=arguments) as client:
+            kill = tasks is None
+            patience = _PATIENCE_WITH_STOCK if name == "stock" else _PATIENCE
+            runs[name] = _run(client, plan, kill=kill, patience=patience)
+        print_run(runs[name])
+        found = {name: checks(run) for name, run in runs.items()}
+        print("as it should be:", *found[name], "", sep="\n")
+    print_fates(runs)
+    draw(runs)
+    if all(check.ok for check in found["richsched"]):
         return 0
     print("ipp-richsched demo: not all went as it should: see NO above", file=sys.stderr)
     return 1
 
 
-def _run(client: ipp.Client) -> Run:
+def _run(client: ipp.Client, plan: Sequence[DemoTask], *, kill: bool, patience: float) -> Run:
     engines = list(client.ids)
     pids = client[engines].apply_async(os.getpid).get_dict()
     # It goes when the cluster goes.
     notes = Notes(Path(client.cluster.profile_dir, "notes"), pids)
+    view = client.load_balanced_view()
+    tasks: list[DemoTask] = []
     results: dict[str, ipp.AsyncResult] = {}
-    submit = partial(_submit, client.load_balanced_view(), notes, results)
-    tasks = pipeline(len(engines))
-    print(f"running {len(tasks)} tasks: fetch, clean, fit, merge, report", flush=True)
-    submitted = time.time()
-    for task in [*tasks, IMPATIENT]:
-        submit(task)
-    watch(results, timeout=_TIMEOUT, meanwhile=partial(_kill_during_a_fit, notes, pids))
 
+    def submit(task: DemoTask) -> None:
+        tasks.append(task)
+        with view.temp_flags(
+            after=[results[name] for name in task.after],
+            follow=[results[name] for name in task.follow],
+            retries=task.retries,
+            timeout=task.timeout,
+        ):
+            results[task.name] = view.apply_async(
+                work, task.name, task.seconds, task.failures, str(notes.path)
+            )
+
+    def kill_and_submit_an_orphan() -> None:
+        if notes.killed is None:
+            _kill_during_a_fit(notes, pids)
+        elif len(tasks) < total and notes.killed[0] not in client.ids:
+            done = (a for a in notes.attempts() if a.state == "done")
+            submit(orphan(next(a.task for a in done if a.engine == notes.killed[0])))
+
+    total = len(plan) + kill
+    print(f"running {total} tasks", flush=True)
+    submitted = time.time()
+    for task in plan:
+        submit(task)
+    watch(
+        results,
+        total=total,
+        quiet=patience,
+        meanwhile=kill_and_submit_an_orphan if kill else lambda: None,
+    )
+    watched = time.time()
     attempts = notes.attempts()
     killed = next((attempt for attempt in attempts if attempt.state == "killed"), None)
-    late = None
-    if killed is not None:
-        there = (a.task for a in attempts if a.engine == killed.engine and a.state == "done")
-        late = orphan(next(there, killed.task))
-        submit(late)
-        wait([results[late.name]], timeout=_ORPHAN_TIMEOUT)
-    return Run(engines, tasks, results, attempts, killed, late, submitted)
-
-
-def _submit(
-    view: ipp.LoadBalancedView, notes: Notes, results: dict[str, ipp.AsyncResult], task: DemoTask
-) -> None:
-    with view.temp_flags(
-        after=[results[name] for name in task.after],
-        follow=[results[name] for name in task.follow],
-        retries=task.retries,
-        timeout=task.timeout,
-    ):
-        results[task.name] = view.apply_async(
-            work, task.name, task.seconds, task.failures, str(notes.path)
-        )
+    return Run(engines, tasks, results, attempts, killed, submitted, watched)
 
 
 def _kill_during_a_fit(notes: Notes, pids: Mapping[int, int]) -> None:
-    """Kill an engine that is in the middle of a fit, once."""
-    if notes.killed is not None:
-        return
+    """Kill an engine that is in the middle of a fit, and has done something before."""
     now = time.time()
-    for attempt in notes.attempts():
+    attempts = notes.attempts()
+    useful = {attempt.engine for attempt in attempts if attempt.state == "done"}
+    for attempt in attempts:
         in_a_fit = attempt.state == "running" and attempt.task.startswith(FIT)
-        if in_a_fit and now - attempt.started >= _KILL_AFTER:
+        if in_a_fit and attempt.engine in useful and now - attempt.started >= _KILL_AFTER:
             pid = pids[attempt.engine]
             psutil.Process(pid).kill()
             notes.killed = (attempt.engine, time.time())
             tqdm.write(f"killed engine {attempt.engine} (process {pid}) in {attempt.task}")
             return
-
-
-def _print_engines(run: Run, limit: Bounds) -> None:
-    died = {}
-    if run.killed is not None:
-        when = run.killed.ended - run.submitted
-        died[run.killed.engine] = f"killed after {when:.1f} s, in {run.killed.task}"
-    print()
-    print(engine_table(run.attempts, run.engines, died))
-    last = max((a.ended for a in run.attempts), default=run.submitted)
-    print(f"makespan {last - run.submitted:.2f} s, {limit}")
-    if run.killed is not None:
-        lost = run.killed.ended - run.killed.started
-        print(
-            f"the bound knows no failures: the kill cost {lost:.1f} s of work, "
-            "and an engine from then on"
-        )
-    print()
-
-
-def _draw(run: Run, limit: Bounds) -> None:
-    path = Path.cwd() / PICTURE
-    try:
-        timeline(run.attempts, path, start=run.submitted, lower_bound=limit.makespan)
-    except ImportError as error:
-        print(f"no picture: {error}; pip install 'ipp-richsched[plot]' brings it")
-    except OSError as error:
-        print(f"no picture: {error}")
-    else:
-        print(f"picture of the timeline: {path}")

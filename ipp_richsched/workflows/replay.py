@@ -16,6 +16,9 @@ from .progress import watch
 from .steps import Step, bounds, scaled
 from .wfformat import load
 
+EXAMPLE = Path(__file__).with_name("example.json")
+"""A workflow that comes with the package."""
+
 # What a task may cost in submission, scheduling and reply, on a slow machine.
 _SECONDS_PER_TASK = 0.1
 _SECONDS_OF_PATIENCE = 30.0
