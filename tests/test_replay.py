@@ -15,7 +15,7 @@ from ipp_richsched.cli import main
 from ipp_richsched.workflows import replay
 from ipp_richsched.workflows.attempts import Attempt, engine_table, out_of_order
 from ipp_richsched.workflows.local_cluster import local_cluster
-from ipp_richsched.workflows.replay import Replay, run
+from ipp_richsched.workflows.replay import EXAMPLE, Replay, run
 from ipp_richsched.workflows.steps import Step, bounds, scaled
 from ipp_richsched.workflows.wfformat import load
 
@@ -99,6 +99,28 @@ def test_the_command(tmp_path: Path) -> None:
     ran = [int(count) for count in re.findall(r"^ +\d+ +(\d+) +\d+\.\d s$", output, re.M)]
     assert len(ran) == 2
     assert sum(ran) == len(steps)
+
+
+@pytest.mark.cluster
+def test_without_a_file_the_example_runs(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        status, output = processes.run(
+            script("ipp-richsched"), "replay", "-n", "2", "--seconds", "1"
+        )
+    assert status == 0, output
+    assert f"all {len(load(EXAMPLE))} tasks are done, none was lost" in output
+
+
+def test_the_example_is_small_and_no_simple_one() -> None:
+    steps = load(EXAMPLE)
+    assert 20 <= len(steps) <= 40
+    assert EXAMPLE.stat().st_size < 10_000
+    # fans out and in more than once, and its durations differ
+    assert sum(len(step.parents) > 2 for step in steps) > 2
+    assert len({step.seconds for step in steps}) > 20
+    # with four engines, the default, neither the chain nor the work decides alone
+    limit = bounds(steps, 4)
+    assert limit.critical_path == pytest.approx(limit.work / 4, rel=0.2)
 
 
 # -- what it prints, without a cluster of its own ------------------------------------------

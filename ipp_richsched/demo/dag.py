@@ -19,7 +19,6 @@ from ..workflows.attempts import Attempt, AttemptState
 from ..workflows.steps import Step
 
 FIT = "fit-"
-FLAKY = "flaky"
 IMPATIENT = "impatient"
 ORPHAN = "orphan"
 
@@ -73,7 +72,7 @@ class DemoTask:
 def pipeline(n: int) -> list[DemoTask]:
     """Return the DAG for `n` engines, parents first, and with it the task that is impatient.
 
-    The flaky task fails on as many engines as there are, and may then run again on one of them.
+    The flaky task fails as often as there are engines, and may then run again.
     No fit runs before all that `follow` anything but the merge have run: so the engine that dies
     during a fit takes nothing with it that a later task has to follow.
     """
@@ -82,8 +81,8 @@ def pipeline(n: int) -> list[DemoTask]:
     clean = [DemoTask(f"clean-{i}", 0.5, follow=(f"fetch-{i}",)) for i in indices]
     cleaned = tuple(task.name for task in clean)
     fit = [DemoTask(f"{FIT}{i}", 1.2 + 0.2 * (i % 3), after=cleaned, retries=2) for i in indices]
-    flaky = DemoTask(FLAKY, _FLAKY_SECONDS / (n + 1), retries=n, failures=n)
-    merge = DemoTask("merge", 0.6, after=(*(task.name for task in fit), FLAKY))
+    flaky = DemoTask("flaky", _FLAKY_SECONDS / (n + 1), retries=n, failures=n)
+    merge = DemoTask("merge", 0.6, after=(*(task.name for task in fit), flaky.name))
     report = DemoTask("report", 0.5, follow=(merge.name,))
     impatient = DemoTask(IMPATIENT, 0.1, after=(report.name,), timeout=1, end="TaskTimeout")
     return [*fetch, *clean, flaky, *fit, merge, report, impatient]
