@@ -70,8 +70,7 @@ def test_runs_are_drawn_below_each_other(tmp_path: Path) -> None:
     texts = [text.strip() for text in drawn(GOOD, BAD, path=tmp_path / "picture.svg")]
     assert texts.index("good") < texts.index("bad")
     assert {"never answered: 0", "never answered: 2", "lost, gone", "refused: 10"} <= {*texts}
-    # only the last of those that crowd has room for its name
-    assert [text for text in texts if text.startswith("task-")] == ["task-9: ImpossibleDependency"]
+    assert not [text for text in texts if text.startswith("task-")]  # that is a crowd
     # one time axis for both: in the long run the names of the short one do not fit any more
     assert texts.count("seconds") == 1
     assert "plain" in texts

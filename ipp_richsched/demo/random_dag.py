@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 
 from .dag import DemoTask
@@ -29,26 +30,34 @@ def random_dag(n: int) -> list[DemoTask]:
         The same ones each time.
     """
     rng = Random(_SEED)
-    marks = [n // 6, n // 4, n // 2]  # the first from here on that can run at all fails
+    parents = [_parents(i, rng) for i in range(n)]
+    children = Counter(parent for each in parents for parent in each)
+    marks = [n // 6, n // 4, n // 2]
     tasks: list[DemoTask] = []
     for i in range(n):
-        parents: list[DemoTask] = []
-        if i >= _WITHOUT_PARENTS:
-            parents = rng.sample(tasks[-_REACH:], rng.randint(0, _PARENTS))
         end = "done"
-        if any(parent.end != "done" for parent in parents):
+        if any(tasks[parent].end != "done" for parent in parents[i]):
             end = "ImpossibleDependency"
-        elif marks and i >= marks[0]:
+        # One task waits for it at most, and many may wait for that one: there the stock scheduler
+        # is most likely to lose some.
+        elif marks and i >= marks[0] and children[i] <= 1:
             del marks[0]
             end = "RuntimeError"
         tasks.append(
             DemoTask(
                 f"task-{i}",
                 _SECONDS,
-                after=tuple(parent.name for parent in parents),
+                after=tuple(tasks[parent].name for parent in parents[i]),
                 retries=1,
                 failures=2 if end == "RuntimeError" else 0,
                 end=end,
             )
         )
     return tasks
+
+
+def _parents(i: int, rng: Random) -> list[int]:
+    if i < _WITHOUT_PARENTS:
+        return []
+    before = range(max(0, i - _REACH), i)
+    return rng.sample(before, rng.randint(0, _PARENTS))

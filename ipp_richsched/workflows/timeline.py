@@ -27,6 +27,7 @@ _FATES: dict[AttemptState, str] = {
 _BOUNDS = {"lower bound": "--", "lower bound with the kill": ":"}
 _ROW = 0.3  # inches
 _TICKS, _TEXT, _PAD = 8.0, 6.5, 1.0  # points
+_NAMED = 5  # so many marks have names; more are a crowd
 _MARGIN = 3  # pixels: twice the padding
 
 
@@ -165,6 +166,8 @@ class _Drawing:
             [self.handles["refused, with an error"]] = self._axes.plot(
                 times, [row] * len(times), "D", color="#0072B2", markersize=5, zorder=4
             )
+            if len(times) > _NAMED:
+                return
             for (name, time), following in zip(
                 refused.items(), [*times[1:], self._end], strict=True
             ):
