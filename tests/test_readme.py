@@ -16,6 +16,8 @@ from importlib.metadata import metadata
 import ipyparallel as ipp
 import pytest
 
+from ipp_richsched.demo.show import PICTURE
+
 from . import test_demo
 from .processes import PATIENCE, ROOT, Command, Environment, Processes
 
@@ -185,6 +187,15 @@ def test_the_two_commands_that_the_project_promises() -> None:
     assert "pip install" in text
     assert "ipp-richsched demo" in text
     assert "python -m pytest" in text
+
+
+def test_the_picture_is_small_and_made_by_a_command_that_is_told() -> None:
+    [name] = re.findall(r"^!\[.*\]\((.*)\)$", README, re.MULTILINE)
+    picture = (ROOT / name).read_bytes()
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    assert len(picture) < 150_000
+    command = f"{shlex.join(test_demo.WITH_STOCK)} && mv {PICTURE} {name}"
+    assert f"\n{command}\n" in (ROOT / "CONTRIBUTING.md").read_text()
 
 
 def test_no_block_hides_a_command() -> None:
