@@ -145,12 +145,11 @@ def _tasks(run: Run) -> Check:
     ends = {task.name: run.end(task.name) for task in run.tasks}
     wrong = [f"{task.name} {ends[task.name]}" for task in run.tasks if ends[task.name] != task.end]
     text = f"{len(ends) - len(wrong)} of {len(ends)} ended as they should"
-    shown = wrong[:_WRONG_SHOWN]
-    if more := len(wrong) - len(shown):
-        shown.append(f"{more} more")
-    return Check(
-        "tasks", not wrong, ", ".join([f"{text}: {shown[0]}", *shown[1:]]) if shown else text
-    )
+    if wrong:
+        text += f": {', '.join(wrong[:_WRONG_SHOWN])}"
+    if more := wrong[_WRONG_SHOWN:]:
+        text += f", {len(more)} more"
+    return Check("tasks", not wrong, text)
 
 
 def _after(run: Run) -> Check:
@@ -172,17 +171,15 @@ def _follow(run: Run) -> Check:
 def _retries(run: Run) -> Check:
     ok, found = True, []
     for task in run.tasks:
-        if task.failures:
-            attempts = run.of(task.name)
-            failed = [attempt.engine for attempt in attempts if attempt.state == "failed"]
-            wanted = ["failed"] * min(task.failures, 1 + task.retries)
-            if task.end == "done":
-                wanted.append("done")
-            ok = ok and [attempt.state for attempt in attempts] == wanted
-            found.append(
-                f"{task.name} failed {len(failed)} times, on {len(set(failed))} engines:"
-                f" {run.end(task.name)}"
-            )
+        if not task.failures:
+            continue
+        attempts = run.of(task.name)
+        wanted = ["failed"] * min(task.failures, 1 + task.retries)
+        if task.end == "done":
+            wanted.append("done")
+        ok = ok and [attempt.state for attempt in attempts] == wanted
+        where = [str(attempt.engine) for attempt in attempts if attempt.state == "failed"]
+        found.append(f"{task.name} failed on engine {', '.join(where)}: {run.end(task.name)}")
     return Check("retries", ok, "; ".join(found))
 
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ..workflows.local_cluster import local_cluster
 from ..workflows.progress import watch
-from .checks import Run, checks
+from .checks import Check, Run, checks
 from .dag import FIT, DemoTask, Notes, orphan, pipeline, work
 from .random_dag import random_dag
 from .show import draw, print_fates, print_run
@@ -52,15 +52,15 @@ def demo(n: int, tasks: int | None = None, *, stock: bool = False) -> int:
     plan = pipeline(n) if tasks is None else random_dag(tasks)
     # Beside the stock scheduler, whose grace is fixed, with the same grace: the default.
     arguments = () if stock else _CONTROLLER_ARGS
-    runs = {}
+    runs: dict[str, Run] = {}
+    found: dict[str, list[Check]] = {}
     for name in ("richsched", "stock") if stock else ("richsched",):
         print(f"starting a {name} controller and {n} engines", flush=True)
         with local_cluster(n, controller=name, controller_args=arguments) as client:
-            kill = tasks is None
             patience = _PATIENCE_WITH_STOCK if name == "stock" else _PATIENCE
-            runs[name] = _run(client, plan, kill=kill, patience=patience)
+            runs[name] = _run(client, plan, kill=tasks is None, patience=patience)
         print_run(runs[name])
-        found = {name: checks(run) for name, run in runs.items()}
+        found[name] = checks(runs[name])
         print("as it should be:", *found[name], "", sep="\n")
     print_fates(runs)
     draw(runs)
@@ -99,7 +99,7 @@ def _run(client: ipp.Client, plan: Sequence[DemoTask], *, kill: bool, patience: 
             submit(orphan(next(a.task for a in done if a.engine == notes.killed[0])))
 
     total = len(plan) + kill
-    print(f"running {total} tasks", flush=True)
+    print(f"running {total} tasks, until all are answered or none for {patience:g} s", flush=True)
     submitted = time.time()
     for task in plan:
         submit(task)
