@@ -41,10 +41,12 @@ def _launch(log: str, kwargs: dict[str, Any]) -> None:
 class Peer:
     """A client or an engine: a DEALER socket with an identity."""
 
+    kind = zmq.DEALER
+
     def __init__(self, cluster: ScriptedCluster, ident: bytes, url: str) -> None:
         self.ident = ident
         self.session = Session(key=cluster.key)
-        self.socket = cluster.socket(zmq.DEALER)
+        self.socket = cluster.socket(self.kind)
         self.socket.setsockopt(zmq.IDENTITY, ident)
         self.socket.connect(url)
 
@@ -166,8 +168,7 @@ class ScriptedCluster:
         self.session = Session(key=key)
         self.context = zmq.Context()
         self.monitored: list[tuple[bytes, dict[str, Any]]] = []
-        urls = {name: f"ipc://{path}/{name}" for name in ("in", "out", "mon", "not", "reg")}
-        self._urls = urls
+        self._urls = urls = self._choose_urls(path)
         self._monitor = self.socket(zmq.SUB)
         self._monitor.setsockopt(zmq.SUBSCRIBE, b"")
         self._monitor.bind(urls["mon"])
@@ -201,6 +202,10 @@ class ScriptedCluster:
         except BaseException:
             self.close()
             raise
+
+    def _choose_urls(self, path: Path) -> dict[str, str]:
+        """Where the scheduler and the hub are to be reached."""
+        return {name: f"ipc://{path}/{name}" for name in ("in", "out", "mon", "not", "reg")}
 
     def socket(self, kind: int) -> zmq.Socket[bytes]:
         socket = self.context.socket(kind)

@@ -21,6 +21,7 @@ from ..core.settings import Settings
 from ..wire.checks import printable
 from ..wire.messages import Frames, Wire
 from ..wire.transport import Channel
+from .connections import Watch, guard, news_of
 from .hooked import HookedPool
 from .lines import Lines
 from .outbox import Outbox
@@ -172,8 +173,10 @@ class RichTaskScheduler(TaskScheduler):
             Channel(self.mon_stream.socket),
         )
         engines.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        guard(engines, self.hwm)
         self._turns = self._make_turns(channels, self.loop, time.monotonic)
         self._turns.start()
+        Watch(news_of(engines), self.loop, time.monotonic, self._connections_changed)
         self.query_stream.on_recv(self.dispatch_query_reply)
         self.session.send(self.query_stream, "connection_request", {})
         self.log.info(
@@ -275,6 +278,10 @@ class RichTaskScheduler(TaskScheduler):
 
     def _unregister_engine(self, uid: bytes) -> None:
         self._feed(EngineUnregistered(uid))
+
+    def _connections_changed(self) -> None:
+        """Engines' connections have been made or lost since this was called last."""
+        self.log.debug("task::connections of engines have been made or lost")
 
     def _feed(self, event: Event) -> None:
         """Have the core decide on an event."""

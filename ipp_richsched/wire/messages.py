@@ -180,6 +180,8 @@ class Wire:
     def read_reply(self, frames: Frames) -> TaskReplied | EngineAnswered:
         """Read what an engine sent; raises MessageError if it answers nothing."""
         parts = self._open_from_peer(frames)
+        if _identity(frames, 0)[:1] == b"\0":
+            frames = [self._engine_of(parts, _identity(frames, 0)), *frames[1:]]
         mark = 0
         if frames[2] != DELIM and frames[1] != DELIM:
             mark, frames = _without_mark(frames)
@@ -213,6 +215,15 @@ class Wire:
         if not _identity(frames, 1).startswith(QUESTION):
             return False
         return self._unpack(parts[HEADER], "header").get("msg_type") == "kernel_info_reply"
+
+    def _engine_of(self, parts: Sequence[bytes], ident: bytes) -> bytes:
+        """The engine that signed a reply which came over a connection that has lost its name.
+
+        ZeroMQ gives the name to the engine's new connection.  What had come over the old one and
+        was not read yet comes under a name that ZeroMQ made up, which begins with a zero.
+        """
+        name = self._unpack(parts[METADATA], "metadata").get("engine")
+        return name.encode("utf8") if is_text(name) else ident
 
     def read_notification(self, frames: Frames) -> EngineRegistered | EngineUnregistered | None:
         """Read what the hub published; None where it is of no concern."""
