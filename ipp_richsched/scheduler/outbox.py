@@ -28,6 +28,7 @@ from ..wire.messages import Frames, Wire
 from ..wire.notices import notice_text
 from ..wire.texts import ERRORS, reason_text, tried_text
 from ..wire.transport import Channel
+from .hub_line import HubLine
 from .lines import AT_ONCE, Lines
 
 NotSent = EngineUnreachable | SendingFailed | AskingFailed
@@ -51,6 +52,11 @@ class Outbox:
         What the operator is told.
     stands : callable
         Whether an assignment is not void when its time has come: see `SchedulerCore.stands`.
+
+    Attributes
+    ----------
+    hub : HubLine
+        What the hub has not taken yet.
     """
 
     def __init__(
@@ -67,7 +73,7 @@ class Outbox:
         self._wire = wire
         self._clients = clients
         self._engines = engines
-        self._hub = hub
+        self.hub = HubLine(hub, log)
         self._ident = ident
         self._log = log
         self._lines = lines
@@ -125,8 +131,12 @@ class Outbox:
                 not_sent.append(failure)
             elif message:
                 to_hub.append(message)
-        self._send_all(self._hub, to_hub)
-        self._send_all(self._clients, to_clients)
+        self.hub.send(to_hub)
+        for frames in to_clients:
+            try:
+                self._clients.send(frames)
+            except Exception:
+                self._log.exception("task::a message cannot be sent")
         return not_sent
 
     def _for_hub(self, items: list[Frames | AssignTask | AskEngine]) -> list[Frames]:
@@ -211,14 +221,6 @@ class Outbox:
         self._lines.put(
             ("refused", client), f"refused a message of client {client!r}: {text}", AT_ONCE
         )
-
-    def _send_all(self, channel: Channel, messages: list[Frames]) -> None:
-        """Send each message by itself: what happens to one is no matter of the others."""
-        for frames in messages:
-            try:
-                channel.send(frames)
-            except Exception:
-                self._log.exception("task::a message cannot be sent")
 
 
 def _kind(what: object) -> object:

@@ -23,6 +23,7 @@ from ..wire.messages import Frames, Wire
 from ..wire.transport import Channel
 from .connections import Watch, guard, news_of
 from .hooked import HookedPool
+from .hub_line import bound
 from .lines import Lines
 from .outbox import Outbox
 from .removed import without_removed_methods
@@ -174,6 +175,7 @@ class RichTaskScheduler(TaskScheduler):
         )
         engines.setsockopt(zmq.ROUTER_MANDATORY, 1)
         guard(engines, self.hwm)
+        bound(self.mon_stream.socket)
         self._turns = self._make_turns(channels, self.loop, time.monotonic)
         self._turns.start()
         Watch(news_of(engines), self.loop, time.monotonic, self._connections_changed)

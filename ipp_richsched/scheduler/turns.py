@@ -28,6 +28,9 @@ from .outbox import Outbox
 ROUNDS, BATCH, NOTIFICATIONS = 4, 50, 1000
 """How often one turn of the loop serves the channels, and how many messages it takes of each."""
 
+HUB_PAUSE = 0.01
+"""Seconds until what the hub has not taken is sent again, if nothing happens before."""
+
 
 class Channels(NamedTuple):
     """The channels of the scheduler.
@@ -105,6 +108,9 @@ class Turns:
         self._log = log
         self._poll = poll
         self._sources: list[Channel] = []
+        self._stopped: list[Channel] = []  # by a subclass, which alone may have them read again
+        self._waits_for_hub = False
+        self._hub_alarm: Any = None
         self._events: deque[Event] = deque()  # what has been read, for the core to decide on
         self._deciding = False
         self._turn_is_due = False
@@ -118,16 +124,24 @@ class Turns:
 
     def stop(self, channel: Channel) -> None:
         """No longer read a channel; what comes stays in the queue of its socket."""
-        if channel in self._sources:
-            self._sources.remove(channel)
-            self._loop.remove_handler(channel.socket)
+        if channel not in self._stopped:
+            self._stopped.append(channel)
+        self._set_source(channel, False)
 
     def resume(self, channel: Channel) -> None:
         """Read a channel from now on."""
-        if channel not in self._sources:
+        if channel in self._stopped:
+            self._stopped.remove(channel)
+        self._set_source(channel, channel != self._channels.clients or not self._waits_for_hub)
+
+    def _set_source(self, channel: Channel, is_read: bool) -> None:
+        if is_read and channel not in self._sources:
             self._sources.append(channel)
             self._loop.add_handler(channel.socket, self.turn, self._loop.READ)
             self._schedule()
+        elif not is_read and channel in self._sources:
+            self._sources.remove(channel)
+            self._loop.remove_handler(channel.socket)
 
     def feed(self, event: Event) -> None:
         """Have the core decide on an event in this turn, or the next."""
@@ -189,6 +203,8 @@ class Turns:
                 self._respond()
         finally:
             self._turn_is_due = False
+            if self._outbox.hub.has_more and self._hub_alarm is None:
+                self._hub_alarm = self._loop.call_later(HUB_PAUSE, self._try_hub_again)
             if more:
                 self._schedule()
             else:
@@ -226,6 +242,10 @@ class Turns:
         while not_sent := self._outbox.flush():
             self._events.extend(not_sent)
             self.decide()
+        if self._outbox.hub.is_behind != self._waits_for_hub:
+            self._waits_for_hub = not self._waits_for_hub
+            clients = self._channels.clients
+            self._set_source(clients, not self._waits_for_hub and clients not in self._stopped)
 
     def _decide_on(self, event: Event) -> None:
         try:
@@ -262,4 +282,8 @@ class Turns:
 
     def _wake(self) -> None:
         self._alarm = self._alarm_time = None
+        self.turn()
+
+    def _try_hub_again(self) -> None:
+        self._hub_alarm = None
         self.turn()

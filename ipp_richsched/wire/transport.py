@@ -27,7 +27,7 @@ LARGE = 16 * 1024
 _receive = _Backend.recv
 _send = _Backend.send
 _NOBLOCK = int(zmq.NOBLOCK)
-_SNDMORE = int(zmq.SNDMORE)
+_SNDMORE = int(zmq.SNDMORE | zmq.NOBLOCK)
 _POLLIN = int(zmq.POLLIN)
 _PARTS = {bytes, zmq.Frame}
 
@@ -86,7 +86,8 @@ class Channel:
         Raises
         ------
         zmq.ZMQError
-            If it cannot be routed: a ROUTER that has to tell does so at the first part.
+            If it cannot be routed, or has no room (`zmq.Again`): a socket that has to tell does so
+            at the first part.
         TypeError
             If a part is neither bytes nor a frame.
         """
@@ -97,7 +98,7 @@ class Channel:
         socket, last = self.socket, len(parts) - 1
         for part in parts[:last]:
             _send(socket, part, _SNDMORE)
-        _send(socket, parts[last], 0)
+        _send(socket, parts[last], _NOBLOCK)
 
 
 def readable(channels: Sequence[Channel]) -> list[Channel]:

@@ -1,0 +1,129 @@
+"""What the hub is told, in order, and without end where it is slower than we.
+
+ZeroMQ would hold all that the hub has not taken.  So it gets a bounded number of messages, and of
+bytes in large buffers, and says when it has no room.  What is left waits here and is counted: where
+it is too much, no more tasks are taken in until the hub has caught up.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+
+import zmq
+
+from ..wire.messages import Frames
+from ..wire.transport import Channel
+
+MESSAGES = 1000
+"""Messages that ZeroMQ holds for the hub.  More than one turn makes, so that the hub has heard of
+an answer before its client can ask."""
+
+LARGE = 64 * 1024
+"""Bytes from which it is followed when ZeroMQ is done with a buffer."""
+
+IN_FLIGHT = 32 * 2**20
+"""Bytes in such buffers that ZeroMQ holds for the hub."""
+
+ENOUGH = 64 * 2**20
+"""Bytes that may wait here until no more tasks are taken in; then, half of that, before they are
+again."""
+
+
+def bound(socket: zmq.Socket) -> None:
+    """Have a PUB socket say when it has no room, in place of growing or dropping."""
+    socket.setsockopt(zmq.XPUB_NODROP, 1)
+    socket.setsockopt(zmq.SNDHWM, MESSAGES)
+
+
+class HubLine:
+    """The messages to the hub that it has not taken.
+
+    Parameters
+    ----------
+    channel : Channel
+        Where they go; it reports by `zmq.Again` that it has no room.
+    log : logging.Logger
+        Where it is said when the hub falls behind, and when it has caught up.
+
+    Attributes
+    ----------
+    is_behind : bool
+        Whether so much waits that no more tasks should be taken in.
+    """
+
+    def __init__(self, channel: Channel, log: logging.Logger) -> None:
+        self._channel = channel
+        self._log = log
+        self._waiting: deque[Frames] = deque()
+        self._bytes = 0
+        self._in_flight: deque[tuple[zmq.MessageTracker, int]] = deque()
+        self._bytes_in_flight = 0
+        self.is_behind = False
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something waits to be sent again."""
+        return bool(self._waiting)
+
+    def send(self, messages: Sequence[Frames]) -> None:
+        """Send what waits, and then these, as far as there is room."""
+        waiting = self._waiting
+        while waiting and self._send(waiting[0]):
+            self._bytes -= _size(waiting.popleft())
+        for frames in messages:
+            if waiting or not self._send(frames):
+                waiting.append(frames)
+                self._bytes += _size(frames)
+        if self._bytes > ENOUGH and not self.is_behind:
+            self.is_behind = True
+            self._log.warning(
+                "task::the hub is behind: %d MiB wait for it; no more tasks are taken in until it"
+                " has caught up",
+                self._bytes >> 20,
+            )
+        elif self.is_behind and self._bytes <= ENOUGH // 2:
+            self.is_behind = False
+            self._log.warning(
+                "task::the hub is catching up: %d MiB wait for it; tasks are taken in again",
+                self._bytes >> 20,
+            )
+
+    def _send(self, frames: Frames) -> bool:
+        """Send a message, unless there is no room; what else happens to it is no matter."""
+        try:
+            if zmq.Frame in map(type, frames):
+                return self._send_large(frames)
+            self._channel.send(frames)
+        except zmq.Again:
+            return False
+        except Exception:
+            self._log.exception("task::a message cannot be sent")
+        return True
+
+    def _send_large(self, frames: Frames) -> bool:
+        """As `_send`, for a message with large buffers: their bytes are counted until they left."""
+        in_flight = self._in_flight
+        while in_flight and in_flight[0][0].done:
+            self._bytes_in_flight -= in_flight.popleft()[1]
+        size = sum(len(part) for part in frames if len(part) >= LARGE)
+        if in_flight and self._bytes_in_flight + size > IN_FLIGHT:
+            return False
+        parts = [_tracked(part) if len(part) >= LARGE else part for part in frames]
+        self._channel.send(parts)
+        for part in parts:
+            if isinstance(part, zmq.Frame) and part.tracker is not None:
+                in_flight.append((part.tracker, len(part)))
+                self._bytes_in_flight += len(part)
+        return True
+
+
+def _tracked(part: bytes | zmq.Frame) -> zmq.Frame:
+    """The same buffer, not copied, in a frame that knows when ZeroMQ is done with it."""
+    data = part if isinstance(part, bytes) else part.buffer
+    return zmq.Frame(data, track=True, copy=False)
+
+
+def _size(frames: Frames) -> int:
+    return sum(map(len, frames))
