@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,13 @@ class RemoteEngine(Engine):
         return super().recv(timeout)[1:]
 
 
+def free_port() -> int:
+    """A port that nobody uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 class RemoteCluster(ScriptedCluster):
     """A cluster whose engines connect over a network.
 
@@ -55,6 +64,8 @@ class RemoteCluster(ScriptedCluster):
     ----------
     proxy : Proxy
         The network.
+    numbers : iterator of int
+        For the names of clients.
     """
 
     def __init__(
@@ -62,12 +73,13 @@ class RemoteCluster(ScriptedCluster):
         path: Path,
         proxies: ExitStack,
         scheduler_class: type[RichTaskScheduler] = Telling,
+        port: int = 0,
         **kwargs: Any,
     ) -> None:
-        with zmq.Context() as context, context.socket(zmq.ROUTER) as free:
-            self.port = free.bind_to_random_port("tcp://127.0.0.1")
+        self.port = port or free_port()
         super().__init__(path, scheduler_class, **kwargs)
         self.proxy = proxies.enter_context(Proxy(self.port))
+        self.numbers = count()  # no two clients have the same name
 
     def _choose_urls(self, path: Path) -> dict[str, str]:
         return {**super()._choose_urls(path), "out": f"tcp://127.0.0.1:{self.port}"}
@@ -128,13 +140,12 @@ def lose_and_wait(cluster: RemoteCluster, lose: Callable[[Proxy], None]) -> None
 
 def a_task_runs(cluster: RemoteCluster, engine: Engine) -> None:
     """A task reaches the engine, and its answer the client."""
-    client = cluster.client(b"some client")
+    client = cluster.client(f"client-{next(cluster.numbers)}".encode())
     msg_id = client.submit()
     taken, task = engine.take()
     assert taken == msg_id
     engine.reply(task)
     assert client.answer()["content"]["status"] == "ok"
-    client.socket.close()
 
 
 @losses
@@ -148,6 +159,30 @@ def test_an_idle_engine_is_served_over_its_next_connection(
     lose_and_wait(cluster, lose)
     for _ in range(3):
         a_task_runs(cluster, engine)
+
+
+class Late(RichTaskScheduler):
+    """Starts when an engine has connected to the socket that ipyparallel has bound."""
+
+    def start(self) -> None:
+        engines = self.engine_stream.socket
+        assert engines.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED).poll(DEADLINE * 1000)
+        engines.disable_monitor()
+        super().start()
+
+
+def test_an_engine_that_connects_before_the_scheduler_has_started_is_served(
+    start_remote: Callable[..., RemoteCluster],
+) -> None:
+    """The socket is bound once more then, for its pings."""
+    port = free_port()
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as engine:
+        engine.setsockopt(zmq.LINGER, 0)
+        engine.setsockopt(zmq.IDENTITY, b"early")
+        engine.connect(f"tcp://127.0.0.1:{port}")
+        cluster = start_remote(scheduler_class=Late, port=port, engines=(b"early",))
+        cluster.client().submit()
+        assert engine.poll(DEADLINE * 1000)
 
 
 def test_an_engine_that_was_stopped_is_served_when_it_goes_on(

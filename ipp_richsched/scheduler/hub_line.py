@@ -16,8 +16,8 @@ import zmq
 from ..wire.messages import Frames
 from ..wire.transport import Channel
 
-MESSAGES = 1000
-"""Messages that ZeroMQ holds for the hub.  More than one turn makes, so that the hub has heard of
+MESSAGES = 4000
+"""Messages that ZeroMQ holds for the hub.  More than a few turns make: a hub that keeps up hears of
 an answer before its client can ask."""
 
 LARGE = 64 * 1024
@@ -29,6 +29,8 @@ IN_FLIGHT = 32 * 2**20
 ENOUGH = 64 * 2**20
 """Bytes that may wait here until no more tasks are taken in; then, half of that, before they are
 again."""
+
+_Frame = zmq.Frame
 
 
 def bound(socket: zmq.Socket) -> None:
@@ -93,7 +95,7 @@ class HubLine:
     def _send(self, frames: Frames) -> bool:
         """Send a message, unless there is no room; what else happens to it is no matter."""
         try:
-            if zmq.Frame in map(type, frames):
+            if _Frame in map(type, frames):
                 return self._send_large(frames)
             self._channel.send(frames)
         except zmq.Again:
