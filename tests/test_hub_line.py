@@ -168,3 +168,22 @@ def test_a_hub_that_does_not_read_costs_a_bounded_amount_of_memory() -> None:
     assert [frames[0] for frames in heard] == [b"intask", b"tracktask", b"outtask"] * 200
     assert all(frames[-1] == payload for frames in heard if frames[0] == b"outtask")
     assert all(DELIM in frames for frames in heard)
+
+
+def test_no_small_message_is_lost_on_a_hub_that_does_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hub_line, "MESSAGES", 50)
+    with (
+        tempfile.TemporaryDirectory(prefix="richsched") as path,
+        StuckHub(Path(path)) as cluster,
+    ):
+        client = cluster.client()
+        msg_ids = []
+        for _ in range(1500):
+            msg_ids.append(client.submit(after=["nobody"]))
+            client.recv()
+        heard: list[list[bytes]] = []
+        cluster.wait_for(lambda: heard.extend(cluster.hear()) or len(heard) >= 3000, "all of it")
+    assert [msg_id_of(frames) for frames in heard if frames[0] == b"intask"] == msg_ids
+    assert [msg_id_of(frames, 3) for frames in heard if frames[0] == b"outtask"] == msg_ids
