@@ -16,7 +16,7 @@ from ipyparallel.controller.task_scheduler import TaskScheduler
 from zmq.devices import monitored_queue
 
 from ipp_richsched import RichTaskScheduler
-from ipp_richsched.wire.messages import QUESTION
+from ipp_richsched.wire.identities import QUESTION
 from ipp_richsched.wire.transport import Channel
 
 from . import messages

@@ -18,7 +18,7 @@ from ipyparallel.controller.scheduler import launch_scheduler
 from jupyter_client.session import DELIM, Session
 
 from ipp_richsched import RichTaskScheduler
-from ipp_richsched.wire.messages import MARK, QUESTION
+from ipp_richsched.wire.identities import MARK, QUESTION
 
 DEADLINE = 30.0
 """Seconds until a test that waits for a message fails."""
@@ -56,7 +56,11 @@ class Peer:
     def recv(self, timeout: float = DEADLINE) -> list[bytes]:
         """The frames of the next message; fails if none comes in time."""
         assert self.socket.poll(int(timeout * 1000)), f"no message for {self.ident!r}"
-        return self.socket.recv_multipart()
+        return self.unwrapped(self.socket.recv_multipart())
+
+    def unwrapped(self, frames: list[bytes]) -> list[bytes]:
+        """A message without what the socket itself has put before it."""
+        return frames
 
     def idle(self, seconds: float = 0.3) -> bool:
         """Whether no message comes for a while: for what must not happen."""

@@ -19,11 +19,11 @@ import zmq
 from ipp_richsched import RichTaskScheduler
 from ipp_richsched.scheduler import connections
 from ipp_richsched.scheduler.connections import NEWS, Watch
-from ipp_richsched.wire.messages import Frames
+from ipp_richsched.wire.transport import Frames
 
 from .lists import FakeLoop, ListChannel
 from .proxy import Proxy
-from .scripted import DEADLINE, Engine, ScriptedCluster
+from .scripted import DEADLINE, Client, Engine, ScriptedCluster
 
 GATE = "IPP_RICHSCHED_TEST_GATE"
 
@@ -46,8 +46,8 @@ class RemoteEngine(Engine):
     def send(self, frames: list[bytes]) -> None:
         super().send([b"task_out", *frames])
 
-    def recv(self, timeout: float = DEADLINE) -> list[bytes]:
-        return super().recv(timeout)[1:]
+    def unwrapped(self, frames: list[bytes]) -> list[bytes]:
+        return frames[1:]
 
 
 def free_port() -> int:
@@ -159,6 +159,62 @@ def test_an_idle_engine_is_served_over_its_next_connection(
     lose_and_wait(cluster, lose)
     for _ in range(3):
         a_task_runs(cluster, engine)
+
+
+@losses
+def test_a_task_whose_answer_is_sent_later_is_answered(
+    start_remote: Callable[..., RemoteCluster], lose: Callable[[Proxy], None]
+) -> None:
+    cluster = start_remote(config={"RichTaskScheduler": {"probe_after": 0.2}})
+    engine, client = cluster.engine(b"e1"), cluster.client()
+    client.submit()
+    _, task = engine.take()
+    cluster.wait_for_ping()
+    lose_and_wait(cluster, lose)
+    engine.reply(task)
+    assert client.answer()["content"]["status"] == "ok"
+    a_task_runs(cluster, engine)
+
+
+def lost_text(client: Client) -> str:
+    """What a client reads of a task that it lost to a connection."""
+    content = client.answer()["content"]
+    assert content["ename"] == "EngineError"
+    return content["evalue"]
+
+
+def test_a_task_that_is_lost_on_its_way_fails(start_remote: Callable[..., RemoteCluster]) -> None:
+    cluster = start_remote(config={"RichTaskScheduler": {"probe_after": 0.2}})
+    engine, client = cluster.engine(b"e1"), cluster.client()
+    a_task_runs(cluster, engine)
+    cluster.wait_for_ping()
+    connected = cluster.proxy.connections()
+    cluster.proxy.drop("engine")
+    client.submit()
+    cluster.wait_for(lambda: cluster.proxy.connections() > connected, "a new connection")
+    engine.answer_question()
+    assert "engine e1 answered what it was sent later" in lost_text(client)
+    a_task_runs(cluster, engine)
+
+
+def test_a_task_whose_answer_is_lost_on_its_way_is_retried(
+    start_remote: Callable[..., RemoteCluster],
+) -> None:
+    cluster = start_remote(config={"RichTaskScheduler": {"probe_after": 0.2}})
+    engine, client = cluster.engine(b"e1"), cluster.client()
+    a_task_runs(cluster, engine)
+    cluster.wait_for_ping()
+    connected = cluster.proxy.connections()
+    msg_id = client.submit(retries=1)
+    _, task = engine.take()
+    cluster.proxy.drop("scheduler")
+    engine.reply(task)
+    cluster.wait_for(lambda: cluster.proxy.connections() > connected, "a new connection")
+    engine.answer_question()
+    taken, again = engine.take()
+    assert taken == msg_id
+    engine.reply(again)
+    assert client.answer()["content"]["status"] == "ok"
 
 
 class Late(RichTaskScheduler):

@@ -18,7 +18,7 @@ import zmq
 from jupyter_client.session import DELIM
 
 from ipp_richsched.core.step import SLICE
-from ipp_richsched.wire.messages import QUESTION
+from ipp_richsched.wire.identities import QUESTION
 
 from .scripted import Client, Engine, Peer, ScriptedCluster
 

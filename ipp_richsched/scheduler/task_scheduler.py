@@ -15,7 +15,7 @@ from traitlets import Float, Integer, TraitError, Unicode, default, observe, val
 
 from ..core.engines.pool import EnginePool
 from ..core.engines.schemes import BUILT_IN, Scheme, SchemeError, find_scheme, user_scheme
-from ..core.events import EngineRegistered, EngineUnregistered, Event
+from ..core.events import ConnectionsChanged, EngineRegistered, EngineUnregistered, Event
 from ..core.machine import SchedulerCore, Trace
 from ..core.settings import Settings
 from ..wire.checks import printable
@@ -169,7 +169,7 @@ class RichTaskScheduler(TaskScheduler):
         # The streams are traits, and to read a trait costs more than to send a small message.
         channels = Channels(
             Channel(clients),
-            Channel(engines),
+            Channel(engines, addresses=True),
             Channel(notifier, from_many=False),
             Channel(self.mon_stream.socket),
         )
@@ -192,7 +192,7 @@ class RichTaskScheduler(TaskScheduler):
         self, channels: Channels, loop: Any, clock: Callable[[], float], **kwargs: Any
     ) -> Turns:
         """What serves these channels by this loop and clock."""
-        self._wire = Wire(self.session)
+        self._wire = Wire(self.session, channels.engines.addresses)
         self._channels = channels
         self._outbox = Outbox(
             self._wire,
@@ -283,7 +283,7 @@ class RichTaskScheduler(TaskScheduler):
 
     def _connections_changed(self) -> None:
         """Engines' connections have been made or lost since this was called last."""
-        self.log.debug("task::connections of engines have been made or lost")
+        self._feed(ConnectionsChanged())
 
     def _feed(self, event: Event) -> None:
         """Have the core decide on an event."""

@@ -11,7 +11,7 @@ the core, which answers the client.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hmac import compare_digest
 from typing import Any
 
@@ -42,19 +42,13 @@ from .checks import (
     printable,
     status_of,
 )
+from .identities import MARK, QUESTION, identity, is_marked, number_in, without_mark
 from .names import EngineNames
 from .signing import DestinationPacker, Signer, fast_unpack
-from .transport import PARTS, Part
+from .transport import PARTS, Frames, Part
 
-Frames = Sequence[Part]
 HEADER, PARENT, METADATA, CONTENT = range(4)  # among those that are signed
 _ESCAPE = ord("\\")
-
-MARK = b"ipp_richsched attempt "
-"""Begins the identity that says which attempt of a task a message is about."""
-
-QUESTION = b"ipp_richsched question "
-"""Begins the identity that says which question a message is."""
 
 REMEMBERED = 10_000
 """How many headers of tasks are remembered, which saves to read them a second time."""
@@ -73,6 +67,8 @@ class Wire:
     ----------
     session : jupyter_client.session.Session
         Whose key and packer are used.
+    addresses : mapping of bytes to str, or None
+        From where engines connect: see `Channel.addresses`.
 
     Attributes
     ----------
@@ -80,8 +76,8 @@ class Wire:
         What the engines are called of which the hub told.
     """
 
-    def __init__(self, session: Session) -> None:
-        self.names = EngineNames()
+    def __init__(self, session: Session, addresses: Mapping[bytes, str] | None = None) -> None:
+        self.names = EngineNames({} if addresses is None else addresses)
         self._session = session
         self._signer = Signer(session)
         self._destination = DestinationPacker(session)
@@ -113,7 +109,7 @@ class Wire:
             raise NamelessTaskError(f"a task's 'msg_id' is {msg_id!r}, not a string")
         try:
             check_msg_type(header)
-            if frames[1] != DELIM and _is_marked(frames):
+            if frames[1] != DELIM and is_marked(frames):
                 raise MessageError("its last identity is one that the scheduler gives to engines")
             packed, metadata, flags = self._read_metadata(parts[METADATA])
             self._check_for_engines(parts, header, metadata)
@@ -180,16 +176,16 @@ class Wire:
     def read_reply(self, frames: Frames) -> TaskReplied | EngineAnswered:
         """Read what an engine sent; raises MessageError if it answers nothing."""
         parts = self._open_from_peer(frames)
-        if _identity(frames, 0)[:1] == b"\0":
-            frames = [self._engine_of(parts, _identity(frames, 0)), *frames[1:]]
+        if identity(frames, 0)[:1] == b"\0":
+            frames = [self._engine_of(parts, identity(frames, 0)), *frames[1:]]
         mark = 0
         if frames[2] != DELIM and frames[1] != DELIM:
-            mark, frames = _without_mark(frames)
+            mark, frames = without_mark(frames)
         # An engine sends the header of a task back byte for byte, so it need not be read again.
         msg_id = self._sent.pop(parts[PARENT], None)
         if msg_id is None:
             if self._is_answer(frames, parts):
-                return EngineAnswered(_identity(frames, 0), _number(frames, 1, QUESTION))
+                return EngineAnswered(identity(frames, 0), number_in(frames, 1, QUESTION))
             msg_id = self._unpack(parts[PARENT], "parent header").get("msg_id")
             if not isinstance(msg_id, str):
                 raise MessageError(f"its parent header's 'msg_id' is {msg_id!r}, not a string")
@@ -207,12 +203,12 @@ class Wire:
             status, problem = None, str(wrong)
         # Copied, since a subclass may go on using the list.
         message = tuple(frames)
-        engine = _identity(frames, 0)
+        engine = identity(frames, 0)
         return make(TaskReplied, (engine, msg_id, status, met, message, problem, mark, error))
 
     def _is_answer(self, frames: Frames, parts: Sequence[bytes]) -> bool:
         """Whether a message answers a question; no task that is accepted has such a reply."""
-        if not _identity(frames, 1).startswith(QUESTION):
+        if not identity(frames, 1).startswith(QUESTION):
             return False
         return self._unpack(parts[HEADER], "header").get("msg_type") == "kernel_info_reply"
 
@@ -238,7 +234,7 @@ class Wire:
         uuid = content.get("uuid")
         if not (uuid and is_text(uuid)):
             raise MessageError(f"its 'uuid' is {uuid!r}, not an engine's identity")
-        self.names.learn_id(uuid, content.get("id"))
+        self.names.learn(uuid, content.get("id"))
         return event(uuid.encode("utf8"))
 
     def read_engines(self, frames: Frames) -> tuple[list[EngineRegistered], str]:
@@ -257,7 +253,7 @@ class Wire:
         good = {uuid: number for number, uuid in engines.items() if uuid and is_text(uuid)}
         for uuid, number in good.items():
             if str(number).isdecimal():  # JSON has no numbers as keys
-                self.names.learn_id(uuid, int(number))
+                self.names.learn(uuid, int(number))
         problem = ""
         if len(good) < len(engines):
             problem = f"its 'engines' is {engines!r}, and not all are engines' identities"
@@ -368,30 +364,3 @@ class Wire:
             self._sent[header] = action.msg_id
         parts = self._destination.pack(action.msg_id, action.engine)
         return [b"tracktask", ident, DELIM, self._signer.sign(parts), *parts]
-
-
-def _is_marked(frames: Frames) -> bool:
-    """Whether the last of the identities says which attempt a message is about."""
-    identity = frames[frames.index(DELIM) - 1]
-    return isinstance(identity, bytes) and identity.startswith(MARK)
-
-
-def _without_mark(frames: Frames) -> tuple[int, Frames]:
-    """The mark of a reply, 0 if it has none, and the reply without it."""
-    if not _is_marked(frames):
-        return 0, frames
-    place = frames.index(DELIM) - 1
-    return _number(frames, place, MARK), [*frames[:place], *frames[place + 1 :]]
-
-
-def _number(frames: Frames, place: int, prefix: bytes) -> int:
-    """The number that one of the identities ends with; -1 if it has none."""
-    digits = _identity(frames, place)[len(prefix) :]
-    return int(digits) if digits.isdigit() and len(digits) < 20 else -1
-
-
-def _identity(frames: Frames, place: int) -> bytes:
-    """One of the identities, which are never so long that they are no bytes."""
-    identity = frames[place]
-    assert isinstance(identity, bytes)
-    return identity

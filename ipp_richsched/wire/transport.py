@@ -17,12 +17,18 @@ from zmq.backend import Socket as _Backend
 Part: TypeAlias = bytes | zmq.Frame
 """A part of a message: bytes, or a frame where it is a large buffer."""
 
+Frames: TypeAlias = Sequence[Part]
+"""A message."""
+
 PARTS = 5
 """Those of a message after its delimiter, and before its buffers: the signature, header, parent
 header, metadata and content."""
 
 LARGE = 16 * 1024
 """Bytes from which a buffer is not copied; a frame costs as much as a copy of a few kilobytes."""
+
+SENDERS = 10_000
+"""Of how many senders the addresses are noted."""
 
 _receive = _Backend.recv
 _send = _Backend.send
@@ -41,11 +47,24 @@ class Channel:
         The socket.
     from_many : bool
         Whether it is a ROUTER, which puts the identity of the sender before each message.
+    addresses : bool
+        Whether the addresses of senders are noted.
+
+    Attributes
+    ----------
+    addresses : dict of bytes to str, or None
+        Those that are known, by identity; empty where a sender has none.
     """
 
-    def __init__(self, socket: zmq.Socket, from_many: bool = True) -> None:
+    addresses: dict[bytes, str] | None = None
+
+    def __init__(
+        self, socket: zmq.Socket, from_many: bool = True, *, addresses: bool = False
+    ) -> None:
         self.socket = socket
         self._from_many = from_many
+        if addresses:
+            self.addresses = {}
 
     def receive(self) -> list[Part]:
         """Take the next message, without waiting for it.
@@ -78,7 +97,21 @@ class Channel:
             frame = _receive(socket, _NOBLOCK, False)
             parts.append(frame.bytes if len(parts) < buffers or len(frame) < LARGE else frame)
             more = frame.more
+        if self.addresses is not None and parts[0] not in self.addresses:
+            self._note_address(parts[0], frame)
         return parts
+
+    def _note_address(self, sender: Part, frame: zmq.Frame) -> None:
+        """Note where a sender is, given any frame of a message of it."""
+        assert self.addresses is not None
+        assert isinstance(sender, bytes)
+        if len(self.addresses) >= SENDERS:
+            self.addresses.clear()  # those that are there are soon known again
+        try:
+            address = frame.get("Peer-Address")
+        except zmq.ZMQError:  # it has none, as where sockets are files
+            address = ""
+        self.addresses[sender] = str(address)
 
     def send(self, parts: Sequence[Part]) -> None:
         """Send a message, whole or not at all.
