@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 import zmq
@@ -11,6 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jupyter_client.session import DELIM
 
+from ipp_richsched.wire import names as names_module
+from ipp_richsched.wire import transport
+from ipp_richsched.wire.names import EngineNames
 from ipp_richsched.wire.transport import LARGE, PARTS, Channel, Part
 
 PEERS = [b"first", b"second"]
@@ -84,3 +88,38 @@ def test_a_message_with_a_part_that_cannot_be_sent_leaves_nothing_behind(
     assert senders[0].poll(5000)
     assert senders[0].recv_multipart() == [b"whole", b"message"]
     assert not senders[0].poll(0)
+
+
+def test_the_addresses_of_senders_are_noted(sockets: Sockets) -> None:
+    router, senders = sockets
+    channel = Channel(router, addresses=True)
+    senders[0].send_multipart([b"client", DELIM, *[b""] * PARTS])
+    assert router.poll(5000)
+    channel.receive()
+    assert channel.addresses is not None
+    address = channel.addresses[PEERS[0]]
+    names = EngineNames(channel.addresses)
+    names.learn("e", 3)
+    assert names.called("e") == "engine 3"
+    assert names.called(PEERS[0].decode()) == f"engine {PEERS[0].decode()}"  # it is on this host
+    assert address in ("", "127.0.0.1")
+    channel.addresses[b"e"] = "10.0.0.7"
+    assert names.called("e") == "engine 3 on 10.0.0.7"
+    assert names.called("unknown") == "engine unknown"
+
+
+def test_neither_addresses_nor_ids_grow_without_end(sockets: Sockets) -> None:
+    router, senders = sockets
+    with mock.patch.object(transport, "SENDERS", 2), mock.patch.object(names_module, "KEPT", 2):
+        channel = Channel(router, addresses=True)
+        names = EngineNames({})
+        for number, sender in enumerate(senders):
+            sender.send_multipart([b"client", DELIM, *[b""] * PARTS])
+            assert router.poll(5000)
+            channel.receive()
+            names.learn(f"{number}", number)
+            names.learn("no id", None)
+        assert channel.addresses is not None
+        assert len(channel.addresses) <= 2
+        assert names.called("0") == "engine 0"  # forgotten, or not: the identity is its number
+        assert names.called("no id") == "engine no id"
