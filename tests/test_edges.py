@@ -120,6 +120,7 @@ def test_tasks_that_only_waited_on_a_dead_engine_are_not_said_to_have_run(
         first = client.load_balanced_view([0]).apply_async(hold_until, str(tmp_path / "never"))
         view = client.load_balanced_view()
         waiting = [view.apply_async(pow, 2, number) for number in range(8)]
+        wait_for(lambda: cluster.validate() == 9, "all tasks on the two engines")
         os.kill(cluster.pid(0), signal.SIGKILL)
         wait_for(lambda: client.ids == [1], "the end of the engine")
         (tmp_path / "release").touch()

@@ -39,7 +39,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_the_hub_has_no_room_for_is_sent_later_in_order() -> None:
-    cluster = ListCluster(TaskScheduler={"hwm": 0})
+    cluster = ListCluster(TaskScheduler={"hwm": 0}, RichTaskScheduler={"probe_after": None})
     hub = BusyHub(cluster)
     cluster.register(b"e1")
     msg_ids = [cluster.submit() for _ in range(3)]

@@ -23,7 +23,8 @@ class Life:
     """A cluster for one task with a big buffer, and what may become of it."""
 
     def __init__(self) -> None:
-        self.cluster = ListCluster(RichTaskScheduler={"engine_grace": 1, "stranded_timeout": 1})
+        settings = {"engine_grace": 1, "stranded_timeout": 1, "probe_after": None}
+        self.cluster = ListCluster(RichTaskScheduler=settings)
         self.cluster.register(b"e1")
         self.cluster.run()
         self.big = b"big" * 100_000
