@@ -21,7 +21,7 @@ from traitlets.config import Config
 from ipp_richsched import RichController
 from ipp_richsched.controller.results import RichDictDB
 
-from .processes import PATIENCE, Processes, script
+from .processes import PATIENCE, Processes, script, wait_for
 
 SESSION = Session(key=b"key")
 START = datetime(2020, 1, 1, tzinfo=timezone.utc)
@@ -194,6 +194,13 @@ def test_a_client_that_comes_back_gets_all(processes: Processes, way: str) -> No
         results.get(timeout=PATIENCE)
         client.close()
         with client.cluster.connect_client_sync() as another:
-            found = another.get_result(ids)
-            assert found.get(timeout=PATIENCE) == [[number] for number in range(1_500)]
+
+            def found() -> Any:
+                try:
+                    return another.get_result(ids).get(timeout=PATIENCE)
+                except ipp.RemoteError:
+                    return None  # the hub has still to hear of the last ones
+
+            expected = [[number] for number in range(1_500)]
+            assert wait_for(found, "results that the hub knows") == expected
     processes.wait_until_gone()
