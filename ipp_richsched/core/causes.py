@@ -15,18 +15,21 @@ class Causes:
     """The cause of each task that failed of late; every operation is O(1)."""
 
     def __init__(self) -> None:
-        self._causes: OrderedDict[str, Cause] = OrderedDict()
+        # with the place of the cause in the order of all
+        self._causes: OrderedDict[str, tuple[int, Cause]] = OrderedDict()
+        self._number = 0
 
     def record(self, msg_id: str, cause: Cause) -> None:
         """Keep the cause of a task's failure; its own, or that of a task that it depended on."""
-        self._causes[msg_id] = cause
+        number, _ = self._causes.get(cause.msg_id, (self._number, cause))
+        self._number += 1
+        self._causes[msg_id] = number, cause
         if len(self._causes) > REMEMBERED:
             self._causes.popitem(last=False)
 
     def first_of(self, msg_ids: Iterable[str]) -> Cause | None:
-        """The cause of the first of these tasks of which one is known; O(msg_ids)."""
-        for msg_id in msg_ids:
-            if msg_id in self._causes:
-                self._causes.move_to_end(msg_id)
-                return self._causes[msg_id]
-        return None
+        """The earliest cause of these tasks, of those that are known; O(msg_ids)."""
+        known = [msg_id for msg_id in msg_ids if msg_id in self._causes]
+        for msg_id in known:
+            self._causes.move_to_end(msg_id)
+        return min((self._causes[msg_id] for msg_id in known), default=(0, None))[1]

@@ -33,7 +33,7 @@ class Entry:
     kind : Kind
         What ends then.
     subject : object
-        The task or the engine that it is about; None once it is cancelled.
+        The task, the engine or whatever else it is about; None once it is cancelled.
     """
 
     __slots__ = ("kind", "number", "subject", "when")

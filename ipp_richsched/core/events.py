@@ -112,7 +112,7 @@ class EngineAnswered(NamedTuple):
 
 @record
 class ConnectionsChanged(NamedTuple):
-    """Engines' connections were lost or made; nobody knows which, nor what was under way there."""
+    """Engines' connections were made; which, and what was lost before, nobody knows."""
 
 
 @record

@@ -26,7 +26,7 @@ from .task import WAITING, Task
 
 
 class Explain:
-    """Reasons, derived from the state; nothing here changes anything.
+    """Reasons, derived from the state; nothing here changes what becomes of tasks.
 
     Parameters
     ----------
@@ -66,11 +66,18 @@ class Explain:
         """What a task waited for until its timeout ended; O(ids)."""
         assert task.timeout is not None
         if task.state is not WAITING:
-            awaited = Awaited.FRESH_ENGINE if task.failed_on else Awaited.ENGINE
-            return TimedOut(task.timeout, awaited)
+            return TimedOut(task.timeout, self._awaited_engine(task))
         after, follow = self._unfinished(task.after), self._unfinished(task.follow)
         awaited = Awaited.DEPENDENCIES if after.names or follow.names else Awaited.TURN
         return TimedOut(task.timeout, awaited, after, follow)
+
+    def _awaited_engine(self, task: Task) -> Awaited:
+        """What kind of engine a ready task waits for; O(engines)."""
+        if not any(self._pool.among(Prospects.places(task))):
+            return Awaited.ABSENT_ENGINE
+        if task.stranding is not None:
+            return Awaited.WILLING_ENGINE
+        return Awaited.FRESH_ENGINE if task.failed_on else Awaited.ENGINE
 
     def stranded(self, task: Task, seconds: float | None) -> Stranded:
         """Why no registered engine runs a task, which has waited this long; O(engines)."""
@@ -81,8 +88,8 @@ class Explain:
 
     def out_of_reach(self, task: Task, seconds: float) -> OutOfReach:
         """That the engines which may run a task were not reached for this long; O(engines)."""
-        able = [engine.ident for engine in self._pool.among(Prospects.places(task))]
-        return OutOfReach(seconds, names(able))
+        able = self._pool.among(Prospects.places(task))
+        return OutOfReach(seconds, names(engine.ident for engine in able))
 
     def _unfinished(self, dependency: Dependency) -> Few:
         return few(msg_id for msg_id in dependency.ids if msg_id not in self._history)

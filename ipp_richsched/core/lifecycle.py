@@ -21,6 +21,10 @@ from .state import State
 from .step import Step
 from .task import ASSIGNED, FAILED, READY, SUCCEEDED, Task, TaskState
 
+QUESTION_PAUSE = 1.0
+"""Seconds between two questions to an engine, at least; and from a change of connections, so that
+an engine can connect again, to the question whether anything was lost."""
+
 
 class Lifecycle:
     """The steps of tasks between the collections.
@@ -120,8 +124,16 @@ class Lifecycle:
         """
         if task is not None:
             task.attempt = None
-        del attempt.engine.attempts[attempt.msg_id]
-        self._pool.finish(attempt.engine)
+        engine = attempt.engine
+        del engine.attempts[attempt.msg_id]
+        self._pool.finish(engine)
+        if engine.questions and engine.attempts:
+            # The next question was set by the age of this one, which may have been great.
+            assert self._probe_after is not None
+            oldest, last = next(iter(engine.attempts.values())), next(reversed(engine.questions))
+            when = max(oldest.since + self._probe_after, engine.questions[last] + QUESTION_PAUSE)
+            if engine.probe is not None and engine.probe.when > when:
+                self.probe_at(engine, when)
 
     def make_ready_again(self, step: Step, task: Task, expires: float | None = None) -> None:
         """Have a task wait for an engine; its timeout starts anew unless `expires` is given."""
@@ -176,7 +188,7 @@ class Lifecycle:
         An attempt that is not over yet keeps its engine busy, though its reply counts no more.
         """
         had_by = task.had_by if engine is None else task.had_by | {engine}
-        tried = task.attempts_made, few(map(engine_name, had_by))
+        tried = task.attempts_made - task.unsent, few(map(engine_name, had_by))
         action = FailTask(task.msg_id, reason, task.message, engine, *tried)
         self._graph.unwatch(task)
         if task.group is not None:

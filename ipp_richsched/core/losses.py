@@ -9,7 +9,7 @@ from .deadlines import Kind
 from .engines.engine import Attempt, Engine
 from .lifecycle import Lifecycle
 from .questions import Questions, Verdict
-from .reasons import AnswerLost, EngineDied, EnginesCrashed
+from .reasons import EngineDied, EnginesCrashed
 from .state import State
 from .step import Step
 from .task import Task
@@ -43,13 +43,18 @@ class Losses:
         self._end(step, attempts, (Kind.GRACE, engine), self._end_dead)
 
     def end_lost(self, step: Step, verdict: Verdict) -> None:
-        """Give up what an engine had before a question that it has answered."""
+        """Give up what an engine has lost."""
         engine = verdict.engine
         if not self._pool.has(engine):
             return  # it died since, and its grace will end
-        lost = takewhile(lambda a: a.since < verdict.asked, engine.attempts.values())
+        lost = takewhile(lambda a: a.since < verdict.before, engine.attempts.values())
         attempts = list(islice(lost, step.deadlines_left + 1))
-        self._end(step, attempts, (Kind.LOST, verdict), self._end_unanswered)
+
+        def end(step: Step, task: Task | None, engine: Engine) -> None:
+            if task is not None:
+                self._lifecycle.retry_or_fail(step, task, engine, verdict.reason)
+
+        self._end(step, attempts, (Kind.LOST, verdict), end)
         if not attempts:
             self._questions.ask(step, engine)
 
@@ -69,10 +74,6 @@ class Losses:
             with step.on(task):
                 self._lifecycle.end_attempt(attempt, task)
                 end(step, task, attempt.engine)
-
-    def _end_unanswered(self, step: Step, task: Task | None, engine: Engine) -> None:
-        if task is not None:
-            self._lifecycle.retry_or_fail(step, task, engine, AnswerLost(engine.ident))
 
     def _end_dead(self, step: Step, task: Task | None, engine: Engine) -> None:
         oldest, engine.blamed = not engine.blamed, True

@@ -239,18 +239,19 @@ class SchedulerCore:
         attempt = self._not_sent(event)
         if attempt is None:
             return
-        self._reach.lost(step, attempt.engine)
+        first = self._reach.lost(step, attempt.engine)
         task = self._lifecycle.waiting_for(attempt)
         with step.on(task):
             self._lifecycle.end_attempt(attempt, task)
-            if task is None:
-                return
-            if self._strandings.is_out_of_reach(task):
-                self._strandings.give_up(step, task)
-            else:
-                # The engine never got it, so its timeout goes on from where it was.
-                self._lifecycle.make_ready_again(step, task, task.expires)
-        self.state.backlog.reviews.extend(self._strandings.engine_lost(attempt.engine))
+            if task is not None:
+                task.unsent += 1
+                if self._strandings.is_out_of_reach(task):
+                    self._strandings.give_up(step, task)
+                else:
+                    # The engine never got it, so its timeout goes on from where it was.
+                    self._lifecycle.make_ready_again(step, task, task.expires)
+        if first:
+            self.state.backlog.reviews.extend(self._strandings.engine_lost(attempt.engine))
 
     def _sending_failed(self, step: Step, event: SendingFailed) -> None:
         attempt = self._not_sent(event)

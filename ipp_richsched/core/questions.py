@@ -10,19 +10,18 @@ as old, and so on, since a question may be lost as well; and when connections ha
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from .actions import AskEngine
 from .deadlines import Kind
 from .engines.engine import Engine
+from .lifecycle import QUESTION_PAUSE as PAUSE
 from .lifecycle import Lifecycle
-from .reach import Reach
+from .reach import FIRST_PAUSE, Reach
+from .reasons import AnswerLost, ConnectionLost
 from .state import State
 from .step import Step
-
-PAUSE = 1.0
-"""Seconds between two questions to an engine, at least; and from a change of connections, so that
-an engine can connect again, to the question whether anything was lost."""
 
 OVERTAKING = 0.1
 """Seconds in which an answer still counts that the answer to a later question has overtaken: what
@@ -30,18 +29,21 @@ came over an old connection may be read after what came over the new one."""
 
 
 class Verdict(NamedTuple):
-    """What an engine was sent before a question that it has answered is answered or lost.
+    """What an engine was sent before a certain time is answered or lost.
 
     Attributes
     ----------
     engine : Engine
         The engine.
-    asked : float
-        When the question was sent.
+    before : float
+        The time.
+    reason : AnswerLost or ConnectionLost
+        Why it is lost.
     """
 
     engine: Engine
-    asked: float
+    before: float
+    reason: AnswerLost | ConnectionLost
 
 
 class Questions:
@@ -81,17 +83,22 @@ class Questions:
         self._lifecycle.probe_at(engine, step.now + max(step.now - oldest.since, PAUSE))
 
     def not_asked(self, step: Step, engine: Engine, question: int) -> None:
-        """A question did not reach its engine."""
+        """A question did not reach its engine; what that has is lost if it goes on for long."""
         del engine.questions[question]
-        self._reach.lost(step, engine)
-        self._lifecycle.probe_at(engine, step.now + engine.pause)
+        if self._reach.lost(step, engine) and self._reach.is_given_up(engine):
+            reason = ConnectionLost(engine.ident, self._reach.patience)
+            self._deadlines.add(step.now, Kind.LOST, Verdict(engine, math.inf, reason))
+        self._lifecycle.probe_at(engine, step.now + max(engine.pause, FIRST_PAUSE))
 
     def connections_changed(self, step: Step) -> None:
-        """Ask all that hold a task anew: what they were asked may be lost; O(engines)."""
+        """Ask all that hold a task anew: what they were asked may be lost; O(engines).
+
+        An engine that answers none of many questions gets them at growing intervals.
+        """
         if self._probe_after is None:
             return
-        when = step.now + PAUSE
         for engine in self._pool.engines.values():
+            when = step.now + PAUSE * max(1, len(engine.questions))
             if engine.attempts and (engine.probe is None or engine.probe.when > when):
                 self._lifecycle.probe_at(engine, when)
 
@@ -103,6 +110,7 @@ class Questions:
         self._reach.found(engine)
         oldest = next(iter(engine.attempts.values()), None)
         if oldest is not None and oldest.since < asked:
-            self._deadlines.add(step.now + OVERTAKING, Kind.LOST, Verdict(engine, asked))
+            verdict = Verdict(engine, asked, AnswerLost(engine.ident))
+            self._deadlines.add(step.now + OVERTAKING, Kind.LOST, verdict)
         else:
             self.ask(step, engine)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .deadlines import Kind
 from .engines.engine import Engine
 from .lifecycle import Lifecycle
@@ -22,18 +24,24 @@ class Reach:
         The collections.
     lifecycle : Lifecycle
         What moves tasks.
+
+    Attributes
+    ----------
+    patience : float
+        For how many seconds tasks wait for such an engine.
     """
 
     def __init__(self, state: State, lifecycle: Lifecycle) -> None:
         self._pool = state.pool
         self._deadlines = state.deadlines
-        self._patience = state.settings.stranded_timeout
+        timeout = state.settings.stranded_timeout
+        self.patience = math.inf if timeout is None else timeout
         self._lifecycle = lifecycle
 
-    def lost(self, step: Step, engine: Engine) -> None:
-        """A send did not reach an engine."""
+    def lost(self, step: Step, engine: Engine) -> bool:
+        """A send did not reach an engine; whether it was the first of some that went together."""
         if engine.paused:
-            return  # one of several that were under way together
+            return False
         first, last = engine.out_of_reach or (step.now, step.now)
         if step.now > last + 2 * LONGEST_PAUSE:
             first = step.now  # nothing was sent for a while: it may have been reached
@@ -43,6 +51,7 @@ class Reach:
             self._lifecycle.warn(step, EngineNotice(engine.ident, Oddity.NOT_REACHED))
         self._deadlines.add(step.now + engine.pause, Kind.PAUSE, engine)
         self._pool.set_paused(engine, True)
+        return True
 
     @staticmethod
     def found(engine: Engine) -> None:
@@ -52,7 +61,7 @@ class Reach:
 
     def is_given_up(self, engine: Engine) -> bool:
         """Whether an engine was out of reach for so long that no task should wait for it."""
-        if engine.out_of_reach is None or self._patience is None:
+        if engine.out_of_reach is None:
             return False
         first, last = engine.out_of_reach
-        return engine.pause == LONGEST_PAUSE and last - first >= self._patience
+        return engine.pause == LONGEST_PAUSE and last - first >= self.patience

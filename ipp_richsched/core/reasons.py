@@ -245,6 +245,8 @@ class Awaited(enum.Enum):
     DEPENDENCIES = "its dependencies"
     TURN = "its turn"
     FRESH_ENGINE = "an engine that had not failed it"
+    WILLING_ENGINE = "an engine where its functional dependency (@require or @depend) is met"
+    ABSENT_ENGINE = "an engine that it may run on: none of these is registered"
     ENGINE = "an engine with room that may run it"
 
 
@@ -316,6 +318,23 @@ class AnswerLost:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """The engine that has a task is registered, and has long had no connection.
+
+    Attributes
+    ----------
+    engine : bytes
+        The engine's identity.
+    seconds : float
+        For how long, at least.
+    """
+
+    failure: ClassVar[Failure] = Failure.ENGINE_ERROR
+    engine: bytes
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptFailed:
     """A task raised an error on an engine, and is retried.
 
@@ -368,6 +387,7 @@ Reason: TypeAlias = (
     | EngineDied
     | EnginesCrashed
     | AnswerLost
+    | ConnectionLost
     | AttemptFailed
     | NoStatus
     | InternalError

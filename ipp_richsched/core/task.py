@@ -78,14 +78,17 @@ class Stranding:
     ----------
     since : float
         When it began.
+    again : float or None
+        When engines that refused the task are asked again; None until they all have.
     pause : float
-        Seconds before engines that refused the task are asked the next time.
+        Seconds from then until they are.
     """
 
-    __slots__ = ("pause", "since")
+    __slots__ = ("again", "pause", "since")
 
     def __init__(self, since: float, pause: float) -> None:
         self.since = since
+        self.again: float | None = None
         self.pause = pause
 
 
@@ -124,6 +127,8 @@ class Task:
         The identities of engines that had it in earlier attempts.
     attempts_made : int
         How often it was assigned.
+    unsent : int
+        How often it was, and could not be sent.
     crashed : tuple of bytes
         The identities of engines that died while they ran it, in the order of their deaths.
     stranding : Stranding or None
@@ -167,6 +172,7 @@ class Task:
         "targets",
         "timeout",
         "timer",
+        "unsent",
         "watched",
     )
 
@@ -196,7 +202,7 @@ class Task:
         self.failed_on: frozenset[Engine] = NO_ENGINES
         self.fresh_until = 0.0
         self.refused_by: frozenset[Engine] = NO_ENGINES
-        self.attempts_made = 0
+        self.attempts_made = self.unsent = 0
         self.crashed: tuple[bytes, ...] = ()
         self.stranding: Stranding | None = None
         self.attempt: Attempt | None = None

@@ -89,9 +89,13 @@ def guard(socket: zmq.Socket, hwm: int) -> None:
 
 
 def news_of(socket: zmq.Socket) -> Channel:
-    """A channel with a message for each connection of a socket that is made or lost."""
+    """A channel with a message for each connection of a socket that is made.
+
+    What is lost with an old one matters when there is a new one; and whoever only knocks at the
+    port makes none.
+    """
     url = f"inproc://connections-{id(socket)}"
-    socket.monitor(url, zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+    socket.monitor(url, zmq.EVENT_HANDSHAKE_SUCCEEDED)
     news = socket.context.socket(zmq.PAIR)
     news.setsockopt(zmq.RCVHWM, 0)  # or else ZeroMQ's thread would wait for us
     news.setsockopt(zmq.LINGER, 0)
@@ -100,7 +104,7 @@ def news_of(socket: zmq.Socket) -> Channel:
 
 
 class Watch:
-    """Tells that connections were made or lost; not which, which ZeroMQ does not say.
+    """Tells that connections were made; not which, which ZeroMQ does not say.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the hub is told, in order, and without end where it is slower than we.
+"""What the hub is told, in order, also where it is slower than we.
 
 ZeroMQ would hold all that the hub has not taken.  So it gets a bounded number of messages, and of
 bytes in large buffers, and says when it has no room.  What is left waits here and is counted: where
@@ -15,6 +15,7 @@ import zmq
 
 from ..wire.messages import Frames
 from ..wire.transport import Channel
+from .lines import Lines
 
 MESSAGES = 4000
 """Messages that ZeroMQ holds for the hub.  More than a few turns make: a hub that keeps up hears of
@@ -47,6 +48,8 @@ class HubLine:
     channel : Channel
         Where they go; it reports by `zmq.Again` that it has no room.
     log : logging.Logger
+        Where errors of our own go.
+    lines : Lines
         Where it is said when the hub falls behind, and when it has caught up.
 
     Attributes
@@ -55,9 +58,10 @@ class HubLine:
         Whether so much waits that no more tasks should be taken in.
     """
 
-    def __init__(self, channel: Channel, log: logging.Logger) -> None:
+    def __init__(self, channel: Channel, log: logging.Logger, lines: Lines) -> None:
         self._channel = channel
         self._log = log
+        self._lines = lines
         self._waiting: deque[Frames] = deque()
         self._bytes = 0
         self._in_flight: deque[tuple[zmq.MessageTracker, int]] = deque()
@@ -80,16 +84,17 @@ class HubLine:
                 self._bytes += _size(frames)
         if self._bytes > ENOUGH and not self.is_behind:
             self.is_behind = True
-            self._log.warning(
-                "task::the hub is behind: %d MiB wait for it; no more tasks are taken in until it"
-                " has caught up",
-                self._bytes >> 20,
+            self._lines.put(
+                "the hub is behind",
+                f"the hub is behind: {self._bytes >> 20} MiB wait for it; no more tasks are taken"
+                " in until it has caught up",
             )
         elif self.is_behind and self._bytes <= ENOUGH // 2:
             self.is_behind = False
-            self._log.warning(
-                "task::the hub is catching up: %d MiB wait for it; tasks are taken in again",
-                self._bytes >> 20,
+            self._lines.put(
+                "the hub is catching up",
+                f"the hub is catching up: {self._bytes >> 20} MiB wait for it; tasks are taken in"
+                " again",
             )
 
     def _send(self, frames: Frames) -> bool:

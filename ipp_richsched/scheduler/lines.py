@@ -11,8 +11,12 @@ from ..wire.checks import printable
 AT_ONCE = 20
 """How many lines of one kind are written at once where each says something of its own."""
 
+KINDS = 200
+"""How many kinds are told apart; what else comes is one kind."""
+
 FIRST_INTERVAL, LONGEST_INTERVAL = 10.0, 3600.0
-"""Seconds until those that were not written are counted, doubled each time."""
+"""Seconds until those that were not written are counted, doubled each time.  A kind of which
+nothing came for the longest is forgotten: the next line is its first again."""
 
 
 class _Kind:
@@ -30,9 +34,11 @@ class _Kind:
         How many were not written in it.
     latest : str
         The last of them.
+    silent_since : float
+        When the last line of this kind came.
     """
 
-    __slots__ = ("ends", "held_back", "interval", "latest", "left")
+    __slots__ = ("ends", "held_back", "interval", "latest", "left", "silent_since")
 
     def __init__(self, left: int, now: float) -> None:
         self.left = left
@@ -40,6 +46,7 @@ class _Kind:
         self.ends = now + FIRST_INTERVAL
         self.held_back = 0
         self.latest = ""
+        self.silent_since = now
 
 
 class Lines:
@@ -75,11 +82,14 @@ class Lines:
             How many lines of this kind are written before they are only counted.
         """
         now = self._clock()
+        if kind not in self._kinds and len(self._kinds) >= KINDS:
+            kind = None
         state = self._kinds.get(kind)
         if state is None:
             state = self._kinds[kind] = _Kind(at_once, now)
             if self._alarm is None:
                 self._alarm = self._loop.call_later(FIRST_INTERVAL, self._count)
+        state.silent_since = now
         if state.left > 0:
             state.left -= 1
             self._log.warning("task::%s", printable(text))
@@ -94,7 +104,9 @@ class Lines:
             if state.ends > now:
                 continue
             if not state.held_back:
-                del self._kinds[kind]  # it is over; the next one is the first again
+                state.ends = now + state.interval
+                if now - state.silent_since >= LONGEST_INTERVAL:
+                    del self._kinds[kind]
                 continue
             text, number = printable(state.latest), state.held_back
             how_many = "once more" if number == 1 else f"{number:,} more times"

@@ -31,6 +31,9 @@ from ..wire.transport import Channel
 from .hub_line import HubLine
 from .lines import AT_ONCE, Lines
 
+ENGINES = 200
+"""Of how many engines that go with tasks a line is written at once."""
+
 NotSent = EngineUnreachable | SendingFailed | AskingFailed
 """What becomes of an assignment or a question that is not carried out."""
 
@@ -73,7 +76,7 @@ class Outbox:
         self._wire = wire
         self._clients = clients
         self._engines = engines
-        self.hub = HubLine(hub, log)
+        self.hub = HubLine(hub, log, lines)
         self._ident = ident
         self._log = log
         self._lines = lines
@@ -108,11 +111,16 @@ class Outbox:
         self._log_refusal(message, text)
         self._to_clients.append(frames)
 
+    def dropped(self, sender: str, text: str) -> None:
+        """Have the operator told of a message that is nobody's task and answers none."""
+        self._lines.put(("dropped", sender), f"dropped a message of {sender}: {text}", AT_ONCE)
+
     def flush(self) -> list[NotSent]:
         """Send what was put; what this leads to: the assignments that were not carried out.
 
         Engines first, since they may be idle.  The hub hears of everything in the order in
-        which it was decided, and before a client can ask it about its answer.
+        which it was decided, and as long as it keeps up before a client can ask it about its
+        answer.
         """
         items, self._to_hub = self._to_hub, []
         to_clients, self._to_clients = self._to_clients, []
@@ -213,7 +221,11 @@ class Outbox:
     def _warn(self, action: Warn) -> None:
         notice = action.notice
         kind = type(notice), _kind(getattr(notice, "reason", notice))
-        at_once = AT_ONCE if isinstance(notice, (EngineGone, EngineNotice, NoEngine)) else 1
+        at_once = 1
+        if isinstance(notice, EngineGone):
+            at_once = ENGINES
+        elif isinstance(notice, (EngineNotice, NoEngine)):
+            at_once = AT_ONCE
         self._lines.put(kind, notice_text(notice, self._wire.names.called), at_once)
 
     def _log_refusal(self, message: Frames, text: str) -> None:
@@ -227,4 +239,6 @@ def _kind(what: object) -> object:
     """What lines have in common that are counted together; of odd replies, their engine, too."""
     if isinstance(what, (NoStatus, ReplyDiscarded)):
         return type(what), what.engine
+    if isinstance(what, EngineNotice):
+        return what.oddity
     return type(what)

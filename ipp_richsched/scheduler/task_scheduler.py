@@ -282,7 +282,7 @@ class RichTaskScheduler(TaskScheduler):
         self._feed(EngineUnregistered(uid))
 
     def _connections_changed(self) -> None:
-        """Engines' connections have been made or lost since this was called last."""
+        """Engines' connections have been made since this was called last."""
         self._feed(ConnectionsChanged())
 
     def _feed(self, event: Event) -> None:

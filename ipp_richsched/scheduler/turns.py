@@ -20,7 +20,7 @@ from ..core.actions import RefuseTask
 from ..core.events import Event, TaskSubmitted, TimePassed
 from ..core.machine import SchedulerCore
 from ..core.story import CoreError
-from ..wire.checks import MessageError, NamelessTaskError, printable
+from ..wire.checks import MessageError, NamelessTaskError
 from ..wire.messages import Frames
 from ..wire.transport import Channel, readable
 from .outbox import Outbox
@@ -172,8 +172,7 @@ class Turns:
                     self._outbox.refuse(message, str(error))
                 except MessageError as error:
                     sender = "the hub" if peer == "hub" else f"{peer} {message[0]!r}"
-                    text = printable(str(error))
-                    self._log.error("task::dropped a message of %s: %s", sender, text)
+                    self._outbox.dropped(sender, str(error))
             except Exception:
                 self._log.exception("task::internal error; please report it")
 

@@ -13,6 +13,7 @@ from ..core.reasons import (
     Awaited,
     CannotFollow,
     Cause,
+    ConnectionLost,
     Ended,
     EngineDied,
     EnginesCrashed,
@@ -140,18 +141,25 @@ def _no_target_left(msg_id: str, reason: NoTargetLeft, called: Called) -> str:
 
 def _stranded(msg_id: str, reason: Stranded, called: Called) -> str:
     whys = [f"on {_engines(reason.refused, called)} {UNMET}"] * bool(reason.refused.names)
-    whys += [f"{_engines(reason.absent, called)} is not registered"] * bool(reason.absent.names)
+    whys += [f"not registered: {_engines(reason.absent, called)}"] * bool(reason.absent.names)
     why = "; ".join(whys)
     if reason.seconds is None:
         return f"task {msg_id} waits: {why}"
-    return f"task {msg_id}: {why}, and that did not change in {reason.seconds:g} s"
+    so_long = f", and that did not change in {reason.seconds:g} s" if reason.seconds else ""
+    return f"task {msg_id}: {why}{so_long}"
 
 
 def _out_of_reach(msg_id: str, reason: OutOfReach, called: Called) -> str:
     engines = _engines(reason.engines, called)
     return (
-        f"task {msg_id}: {engines} is registered, but had no connection to the scheduler for"
-        f" {reason.seconds:g} s"
+        f"task {msg_id}: registered, but without a connection for {reason.seconds:g} s: {engines}"
+    )
+
+
+def _connection_lost(msg_id: str, reason: ConnectionLost, called: Called) -> str:
+    return (
+        f"task {msg_id} is lost: {engine_text(reason.engine, called)} had it, and has had no"
+        f" connection to the scheduler for {reason.seconds:g} s. The task may have run"
     )
 
 
@@ -176,7 +184,8 @@ def _engine_died(msg_id: str, reason: EngineDied, called: Called) -> str:
 
 def _engines_crashed(msg_id: str, reason: EnginesCrashed, called: Called) -> str:
     engines = _listed(engine_text(engine, called) for engine in reason.engines)
-    return f"task {msg_id}: {len(reason.engines)} engines died while running it: {engines}"
+    plural = "s" if len(reason.engines) > 1 else ""
+    return f"task {msg_id}: {len(reason.engines)} engine{plural} died while running it: {engines}"
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -218,6 +227,7 @@ _REASONS: dict[type, Callable[[str, Any, Called], str]] = {
     EngineDied: _engine_died,
     EnginesCrashed: _engines_crashed,
     AnswerLost: _answer_lost,
+    ConnectionLost: _connection_lost,
     AttemptFailed: _attempt_failed,
     NoStatus: _no_status,
     InternalError: _internal_error,

@@ -8,7 +8,7 @@ from ipp_richsched.core.actions import Action, AskEngine, AssignTask
 from ipp_richsched.core.dependency import Dependency
 from ipp_richsched.core.events import AskingFailed, ConnectionsChanged
 from ipp_richsched.core.notices import EngineGone, NoEngine, TaskRetried, TaskStranded
-from ipp_richsched.core.reasons import AnswerLost, Failure
+from ipp_richsched.core.reasons import AnswerLost, Failure, TaskError
 from ipp_richsched.wire.notices import notice_text
 
 from .conftest import SLICE
@@ -118,7 +118,7 @@ def test_when_connections_changed_who_has_something_is_asked_anew() -> None:
     assert len(asked(core.wait(1000))) == 9
     assert core.handle(ConnectionsChanged()) == []
     assert core.handle(ConnectionsChanged()) == []
-    (question,) = asked(core.wait(1))
+    (question,) = asked(core.wait(9))  # sooner, had it fewer questions that it has not answered
     core.answer("a", question)
     assert core.wait(0.1) == [fail("t", Failure.ENGINE_ERROR, engine="a")]
 
@@ -170,6 +170,72 @@ def test_what_one_engine_has_lost_is_given_up_in_slices() -> None:
     assert len(core.wait(0.1)) == number
 
 
+def test_connections_that_keep_changing_cost_an_engine_few_questions() -> None:
+    core = Driver("a", probe_after=2)
+    core.submit("t")
+    questions = 0
+    for _ in range(3600):
+        core.handle(ConnectionsChanged())
+        questions += len(asked(core.wait(1)))
+    assert 50 < questions < 100
+
+
+def test_what_an_engine_holds_that_has_no_connection_for_long_is_lost() -> None:
+    core = Driver("a", "b", probe_after=2, stranded_timeout=60)
+    core.submit("t", targets=["a"])
+    core.submit("retried", targets=["a", "b"], retries=1)
+    core.submit("pinned", targets=["a"])
+    ended = []
+    for _ in range(100):
+        actions = core.wait(1)
+        while (numbers := asked(actions)) or assign("pinned", "a") in actions:
+            ended += [action for action in actions if not isinstance(action, AskEngine)]
+            actions = core.unreachable("a", "pinned") if not numbers else []
+            for number in numbers:
+                actions += core.handle(AskingFailed(b"a", number))
+        ended += actions
+    lost = fail("t", Failure.ENGINE_ERROR, engine="a")
+    assert [action for action in ended if action in (lost, fail("pinned"))] == [
+        lost,
+        fail("pinned"),
+    ]
+    assert "has had no connection to the scheduler for 60 s" in text(
+        [action for action in ended if action == lost]
+    )
+
+
+def test_an_engine_that_answers_while_it_is_left_alone_is_not_asked_without_end() -> None:
+    core = Driver("a", probe_after=2, hwm=3)
+    core.submit("1")
+    core.submit("2")
+    core.wait(1.5)
+    for _ in range(6):
+        core.submit("u")
+        core.unreachable("a", "u")
+        core.wait(core.core.next_deadline() - core.now)  # type: ignore[operator]
+    core.unreachable("a", "u")
+    core.reply("a", "1")  # over its old connection
+    questions = 0
+    for _ in range(200):
+        actions = core.wait(0.01)
+        for number in asked(actions):
+            questions += 1
+            core.handle(AskingFailed(b"a", number))
+    assert questions < 50
+
+
+def test_the_next_question_does_not_wait_for_the_age_of_a_task_that_is_answered() -> None:
+    core = Driver("a", probe_after=2, hwm=2)
+    core.submit("long")
+    core.wait(3590)
+    core.submit("short")
+    core.wait(5)
+    core.reply("a", "long")  # and the answer of the other is lost, with that to its question
+    (question,) = asked(core.wait(2))
+    core.answer("a", question)
+    assert core.wait(0.1) == [fail("short", Failure.ENGINE_ERROR, engine="a")]
+
+
 # -- engines that never come -------------------------------------------------------------
 
 
@@ -185,12 +251,41 @@ def test_tasks_pinned_to_an_engine_that_never_connects_fail() -> None:
     failed = [fail("1"), fail("2")]
     assert [action for action in actions if action in failed] == failed
     assert core.now < 100 + 80.1
-    assert "engine a is registered, but had no connection" in text(
+    assert "registered, but without a connection for 60 s: engine a" in text(
         [action for action in actions if action in failed[:1]]
     )
     assert core.reply("b", "elsewhere") == [relay("elsewhere", "b")]
     assert core.submit("3", targets=["a"]) == [assign("3", "a")]  # perhaps it is there now
     assert core.unreachable("a", "3") == []
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_task_with_a_healthy_target_does_not_fail_with_the_one_out_of_reach(
+    refused: bool,
+) -> None:
+    core = Driver("a", "b", stranded_timeout=60, retry_elsewhere=5)
+    for number in range(63):
+        core.submit(f"o{number}", targets=["a", "b"])
+        core.unreachable("a", f"o{number}")
+        core.reply("b", f"o{number}")
+        core.wait(1)
+    actions = core.submit("t", targets=["a", "b"], retries=3)
+    for _ in range(4):
+        if assign("t", "b") in actions:
+            break
+        actions = core.unreachable("a", "t")
+    assert actions == [assign("t", "b")]
+    for _ in range(2):
+        actions = core.refuse("b", "t") if refused else core.reply("b", "t", "error")
+        for _ in range(30):
+            if assign("t", "a") in actions:
+                actions = core.unreachable("a", "t")
+            if actions:
+                break
+            actions = core.wait(1)
+        assert actions == [assign("t", "b", mark=core.sent["b", "t"].mark)]
+    assert core.reply("b", "t") == [relay("t", "b")]
+    assert core.now < 100 + 63 + 15
 
 
 def test_a_task_that_may_run_anywhere_waits_for_engines_without_connection() -> None:
@@ -249,6 +344,19 @@ def test_engines_that_refused_are_asked_again_with_growing_pauses() -> None:
     assert core.now - begun == 60
     assert pauses[:5] == [1, 2, 4, 8, 15]
     assert "did not change in 60 s" in text(actions)
+
+
+def test_a_follower_of_any_that_was_refused_waits_for_the_others() -> None:
+    core = Driver("a", "b", stranded_timeout=5)
+    core.submit("x", targets=["a"])
+    core.submit("y", targets=["b"])
+    core.submit("t", follow=Dependency(["x", "y"], all=False))
+    core.reply("a", "x")
+    for _ in range(20):
+        core.refuse("a", "t")
+        core.wait(15)
+    core.refuse("a", "t")
+    assert core.reply("b", "y")[1:] == [assign("t", "b")]
 
 
 def test_a_task_that_an_engine_refused_runs_when_it_may() -> None:
@@ -450,6 +558,28 @@ def test_deaths_of_engines_on_which_a_task_only_waited_do_not_count() -> None:
     (failed,) = core.wait(0)
     assert failed == fail("1", Failure.ENGINE_ERROR, engine="a")
     assert core.register("b") == [assign("2", "b")]
+
+
+def test_a_timeout_says_what_kind_of_engine_was_missing() -> None:
+    core = Driver("a")
+    core.submit("refused", timeout=0.5)
+    core.refuse("a", "refused")
+    assert "functional dependency (@require or @depend) is met" in text(core.wait(0.5))
+    core.submit("absent", timeout=0.5, targets=["x"])
+    assert "none of these is registered" in text(core.wait(0.5))
+    core.submit("busy")
+    core.submit("waits", timeout=0.5)
+    assert "an engine with room" in text(core.wait(0.5))
+
+
+def test_the_first_of_several_failures_is_named() -> None:
+    core = Driver("a", "b")
+    core.submit("a1", targets=["a"])
+    core.submit("b1", targets=["b"])
+    core.submit("t", after=Dependency(["a1", "b1"], all=False))
+    core.reply("b", "b1", "error", error=TaskError("ValueError", "of b1"))
+    _, failed = core.reply("a", "a1", "error", error=TaskError("ValueError", "of a1"))
+    assert text([failed]).endswith("the first to fail was b1 with ValueError: of b1")
 
 
 # -- what a user reads -------------------------------------------------------------------

@@ -680,7 +680,7 @@ def test_a_task_for_an_engine_that_is_not_there_is_told_of_when_the_first_one_co
     core = Driver(stranded_timeout=1)
     assert core.submit("t", targets=["x"]) == []
     assert core.register("a") == []
-    assert "engine x is not registered" in notice_text(core.told[-1])
+    assert "not registered: engine x" in notice_text(core.told[-1])
     assert core.register("b") == []
     assert core.wait(1) == [fail("t")]
 

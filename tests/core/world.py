@@ -592,9 +592,8 @@ class World:
         elif isinstance(reason, OutOfReach):
             assert event.targets or event.follow.ids
             for engine in self.engines.values():
-                if self.may_run_on(task, engine) and engine not in task.refused_by:
-                    since = self.now - max(engine.reached, self.now - 1e9)
-                    assert since >= self.settings.stranded_timeout or engine in task.failed_on
+                if self.may_run_on(task, engine):
+                    assert self.now - engine.reached >= self.settings.stranded_timeout
         else:
             names = {*event.after.ids, *event.follow.ids}
             assert names - self.tasks.keys(), f"{action}: all its dependencies are known"

@@ -69,6 +69,9 @@ class Strandings:
         """Decide what becomes of a task that has just been queued."""
         if not self._queue.has_engine(group):
             self.park(step, task, group)
+        elif task.refused_by and self._waits_for_lost(task):
+            group.parked = True
+            self._strand(step, task, asks=True)
         elif task.failed_on and task.fresh_until < math.inf:
             when = max(step.now, task.fresh_until)
             task.parking = self._deadlines.add(when, Kind.RETRY, task)
@@ -103,10 +106,16 @@ class Strandings:
             stranding = task.stranding = Stranding(step.now, FIRST_PAUSE)
             reason = self._explain.stranded(task, None)
             self._lifecycle.warn(step, TaskStranded(task.msg_id, reason))
-        end, again = stranding.since + self._timeout, step.now + stranding.pause
-        if asks and again < end:
+        end = stranding.since + self._timeout
+        if task.follow_accepted + task.follow_refused < len(task.follow.ids):
+            end = math.inf  # it may soon follow others elsewhere
+        if stranding.again is None:
+            stranding.again = step.now + stranding.pause
             stranding.pause = min(2 * stranding.pause, LONGEST_PAUSE)
-            task.parking = self._deadlines.add(again, Kind.ASK_AGAIN, task)
+        if asks and stranding.again < end:
+            # It may be due: a send that failed may have come in between.
+            when = max(step.now, stranding.again)
+            task.parking = self._deadlines.add(when, Kind.ASK_AGAIN, task)
         elif end < math.inf:
             task.parking = self._deadlines.add(max(end, step.now), Kind.STRANDED, task)
 
@@ -125,6 +134,8 @@ class Strandings:
             task.failed_on = NO_ENGINES
         else:
             task.refused_by = NO_ENGINES
+            assert task.stranding is not None
+            task.stranding.again = None
         self._lifecycle.requeue(task)
 
     def review(self, step: Step, task: Task) -> None:
@@ -142,21 +153,33 @@ class Strandings:
         A task that may run anywhere waits on: another engine may come.
         """
         places = self._prospects.places(task)
-        if places is None:
-            return False
-        able = [engine for engine in self._pool.among(places) if engine not in task.excluded]
+        return places is not None and self._are_out_of_reach(places)
+
+    def _are_out_of_reach(self, places: frozenset[bytes]) -> bool:
+        able = list(self._pool.among(places))
         return bool(able) and all(map(self._reach.is_given_up, able))
+
+    def _waits_for_lost(self, task: Task) -> bool:
+        """Whether the engines that have not refused a task are out of reach; O(engines)."""
+        able = self._pool.among(self._prospects.places(task))
+        return all(engine in task.refused_by or self._reach.is_given_up(engine) for engine in able)
 
     def give_up(self, step: Step, task: Task) -> None:
         """Fail a task whose engines are out of reach."""
         self._lifecycle.fail(step, task, self._explain.out_of_reach(task, self._timeout))
 
     def engine_lost(self, engine: Engine) -> list[Task]:
-        """Tasks to review because sends no longer reach `engine`; O(groups), O(n log n) in them."""
+        """Tasks that wait in vain because sends do not reach `engine`; O(groups and targets)."""
         if not self._reach.is_given_up(engine):
             return []
-        groups = [group for group in self._queue.groups() if group.admits(engine)]
-        return sorted(task for group in groups if group.targets is not None for task in group)
+        return sorted(
+            task
+            for group in self._queue.groups()
+            if group.targets is not None
+            and group.admits(engine)
+            and self._are_out_of_reach(group.targets)
+            for task in group
+        )
 
     def engine_registered(self, step: Step, engine: Engine) -> list[Task]:
         """Tasks to review because `engine` has come; O(groups), and O(tasks parked for one)."""
