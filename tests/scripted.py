@@ -103,9 +103,9 @@ class Engine(Peer):
             frames = super().recv(timeout)
         return frames
 
-    def answer_question(self) -> None:
-        """Answer the next question; there must be no task before it."""
-        frames = super().recv()
+    def answer_question(self, frames: list[bytes] | None = None) -> None:
+        """Answer a question: this one, or the next, before which there must be no task."""
+        frames = frames or super().recv()
         request = self.read(frames)
         assert request["header"]["msg_type"] == "kernel_info_request", f"{request} is no question"
         message = self.session.msg("kernel_info_reply", {"status": "ok"}, parent=request["header"])

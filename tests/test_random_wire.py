@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from ipp_richsched import RichTaskScheduler
-from ipp_richsched.core.actions import Action, AssignTask, FailTask, RelayReply
+from ipp_richsched.core.actions import Action, AskEngine, AssignTask, FailTask, RelayReply
+from ipp_richsched.core.events import EngineAnswered
 
 from .random_cluster.run import run_many, table
 from .scripted import ScriptedCluster
@@ -36,6 +37,7 @@ def test_random_clusters() -> None:
     errors = {"ImpossibleDependency", "InvalidDependency", "TaskTimeout", "EngineError"}
     assert ends.keys() == {"ok", "error", "aborted"} | errors
     assert sum(result.deaths for result in results) > len(results)
+    assert sum(result.losses for result in results) > len(results)
 
 
 def test_an_engine_that_failed_a_task_may_retry_it_when_it_is_back() -> None:
@@ -50,7 +52,7 @@ def test_an_engine_that_failed_a_task_may_retry_it_when_it_is_back() -> None:
         client.submit(targets=["e1"])
         assert client.answer()["content"]["ename"] == "ImpossibleDependency"  # e1 is gone
         second.refuse(task)
-        cluster.wait_for(lambda: "functional dependency is unmet" in cluster.log, "the refusal")
+        cluster.wait_for(lambda: "(@require or @depend) is unmet" in cluster.log, "the refusal")
         cluster.notify("registration", b"e1")
         assert first.take()[0] == msg_id
 
@@ -109,16 +111,34 @@ class BelievesInLife(RichTaskScheduler):
             super().dispatch_notification(msg)
 
 
+class NeverAsks(Faulty):
+    """Asks no engine whether it has lost anything."""
+
+    def spoil(self, action: Action) -> Any:
+        return None if isinstance(action, AskEngine) else super().spoil(action)
+
+
+class CriesWolf(Faulty):
+    """Takes all that an engine is asked about to be lost."""
+
+    def spoil(self, action: Action) -> Any:
+        if isinstance(action, AskEngine):
+            self._feed(EngineAnswered(action.engine, action.question))
+        return super().spoil(action)
+
+
 FAULTS = {
     AnswersTwice: {"twice"},
     ForgetsTasks: {"lost"},
     Misplaces: {"misplaced"},
     BelievesInLife: {"misplaced", "lost", "silent"},  # which of them, the moment decides
+    NeverAsks: {"silent", "lost"},
+    CriesWolf: {"misplaced", "other"},
 }
 
 
 def test_the_referee_finds_schedulers_out() -> None:
-    plays = [(seed, kind) for kind in FAULTS for seed in range(2)]
+    plays = [(seed, kind) for kind in FAULTS for seed in (5, 33)]  # with losses
     found: dict[type, Counter[str]] = {kind: Counter() for kind in FAULTS}
     for (_, kind), result in zip(plays, run_many(plays), strict=True):
         found[kind] += result.breaches

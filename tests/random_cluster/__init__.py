@@ -6,10 +6,11 @@ With ``--stock`` the scheduler is ipyparallel's own, for comparison.
 
 A script (`script`) is made from the seed before anything starts, and played (`world`) to the
 real scheduler in a process of its own: a hub, two or three clients, and engines that come,
-refuse, fail, answer late or twice, die, are declared dead wrongly, and come back.  Then all
-is left alone until nothing more happens, to see whether the tasks that still wait have a
-reason; and at last every engine that lives, and a new one, takes and answers everything.  The
-referee knows the rules and `ipyparallel.Dependency`, and not how a scheduler works.
+refuse, fail, answer late or twice, lose an answer, lose their connection with all that was under
+way and connect again, die, are declared dead wrongly, and come back.  Then all is left alone until
+nothing more happens, to see whether the tasks that still wait have a reason; and at last every
+engine that lives, and a new one, takes and answers everything.  The referee knows the rules and
+`ipyparallel.Dependency`, and not how a scheduler works.
 
 What can be judged
 ------------------
@@ -32,6 +33,10 @@ judges by these orders only:
   that passed on the first probe; so it had arrived before the second, and a scheduler reads
   the hub's words before it takes in a task.)  An attempt on an engine between the word of its
   death and then is in doubt: nobody knows which of the two came first.
+- An engine answers a question only when all that it got before is answered or lost.  So a task that
+  an engine has lost must be found out, unless the engine holds another one and answers nothing; and
+  one that is not lost must not be found lost.  What had not come when an engine connected again is
+  lost: the scheduler has answered three probes in between, so it has seen the old connection go.
 - A grace or a timeout was too short where it was so by the clock from the sending of what
   started it to the coming of what followed: the scheduler has waited less than that.
 - A reply that was sent before its engine was declared dead is taken to come before the grace is

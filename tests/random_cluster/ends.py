@@ -5,8 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from .ledger import Ledger, Record
-from .script import TaskSpec
+from .ledger import Ledger
+from .records import Record
+from .script import Script, TaskSpec
+
+APART = 2.5
+"""Seconds after which the scheduler certainly knows that an engine has a connection again."""
 
 
 class Ends:
@@ -17,20 +21,24 @@ class Ends:
     ledger : Ledger
     grace : float
         Seconds in which a dead engine's replies count.
-    patience : float
-        Seconds that a task waits for an engine that could take it.
+    script : Script
+    relaxed : bool
+        Whether the scheduler does not know these settings.
     """
 
-    def __init__(self, ledger: Ledger, grace: float, patience: float) -> None:
+    def __init__(self, ledger: Ledger, grace: float, script: Script, relaxed: bool) -> None:
         self._ledger = ledger
         self._grace = grace
-        self._patience = patience
+        self._patience = 0.0 if relaxed else script.stranded_timeout
+        self._max_crashes = script.max_crashes
 
     def unjust(self, record: Record, end: str, relayed: bool) -> Iterator[str]:
         """Why there is no reason for a task to end so."""
         spec, last, now = record.spec, record.last, time.monotonic()
         if end in ("error", "EngineError") and not record.retries_are_used:
-            yield "with retries left"
+            crashes = self._ledger.crashes(record)
+            if end == "error" or self._max_crashes is None or crashes < self._max_crashes:
+                yield f"with retries left, and {crashes} engines died of it"
         if relayed:
             if end == "refuse":
                 yield "which is no answer"
@@ -38,9 +46,9 @@ class Ends:
             if not spec.timeout or now < record.sent_at + spec.timeout:
                 yield f"after {now - record.sent_at:.3f} s"
         elif end == "EngineError":
-            if last is None or not (last.dead_since or last.doubtful or not record.is_clear):
-                yield "with no engine dead"
-            elif record.is_clear and last.dead_since and now < last.dead_since + self._grace:
+            if last is None or (record.is_clear and not (last.dead_since or last.lost_since)):
+                yield "with no engine dead, and nothing lost"
+            elif record.is_clear and not last.lost_since and now < last.dead_since + self._grace:
                 yield "before the grace was over"
         elif end == "ImpossibleDependency":
             if not self._may_be_impossible(record):
@@ -54,7 +62,7 @@ class Ends:
         if spec.after.unreachable(*ends) or spec.follow.unreachable(*ends):
             return True
         engines = self._ledger.engines
-        bad = refused | {
+        bad = {
             name
             for name, known in engines.items()
             if known.last_death >= 0 and not known.lives_since(record.sent_at)
@@ -65,20 +73,21 @@ class Ends:
             bad |= engines.keys() - set(spec.targets)
         if spec.follow and self._cannot_follow(spec, bad):
             return True
-        # or it waited long enough for another engine than those that refused it, or are not its
         now = time.monotonic()
-        stranded = spec.targets or spec.follow or refused
-        return (
-            bool(stranded)
-            and now > record.sent_at + self._patience
-            and not any(
-                known.lives_since(now)
-                and name not in refused
-                and (not spec.targets or name in spec.targets)
-                and spec.follow.check(*self._ledger.ends_on(name))
-                for name, known in engines.items()
-            )
-        )
+        able = {
+            name
+            for name, known in engines.items()
+            if known.lives_since(now)
+            and (not spec.targets or name in spec.targets)
+            and spec.follow.check(*self._ledger.ends_on(name))
+        }
+        if not (spec.targets or spec.follow):
+            return bool(refused) and able <= refused and now > record.sent_at + self._patience
+        # or those that it needs have long no connection; or it waited long enough for another one
+        far = {name for name in able if self._ledger.was_apart(name, APART)}
+        if able <= far and far:
+            return True
+        return able <= far | refused and now > record.sent_at + self._patience
 
     def _cannot_follow(self, spec: TaskSpec, bad: set[str]) -> bool:
         """Whether the engines where a task has to go may be `bad`."""

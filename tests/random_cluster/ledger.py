@@ -2,138 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from itertools import count
 
+from .records import Attempt, EngineRecord, Record
 from .script import TaskSpec
-
-
-@dataclass
-class Attempt:
-    """A task on an engine, as the hub was told.
-
-    Attributes
-    ----------
-    engine : str
-    doubtful : bool
-        Whether the engine had just been declared dead, and the scheduler may have known, or not.
-    dead_since : float or None
-        When the engine was declared dead, if that was during the attempt.
-    replied : bool
-    final : list of bytes or None
-        The engine's reply, where it certainly is the task's answer.
-    """
-
-    engine: str
-    doubtful: bool
-    dead_since: float | None = None
-    replied: bool = False
-    final: list[bytes] | None = None
-
-
-@dataclass
-class Record:
-    """A task.
-
-    Attributes
-    ----------
-    spec : TaskSpec
-    sent : list of bytes
-    sent_at : float
-    intask : bool
-        Whether the hub has heard of it.
-    invalid : bool
-        Whether it depends on itself, or on what was unknown when it was taken in.
-    attempts : list of Attempt
-    replies : list of tuple of str, str and list of bytes
-        Engine, kind and frames of all that engines have answered.
-    refusals : int
-        How many of them say that its functional dependency is unmet.
-    refused_by, maybe_refused_by : set of str
-        Engines whose refusal was certainly, or perhaps, taken in.
-    blurred : set of str
-        Engines of which some reply may have come too late, or been one too many, so that
-        nobody can tell to which attempt it was taken to belong.
-    outtask : list of bytes or None
-        What the hub heard at its end.
-    answers : list of list of bytes
-        What its client got.
-    """
-
-    spec: TaskSpec
-    sent: list[bytes]
-    sent_at: float
-    intask: bool = False
-    invalid: bool = False
-    attempts: list[Attempt] = field(default_factory=list)
-    replies: list[tuple[str, str, list[bytes]]] = field(default_factory=list)
-    refusals: int = 0
-    refused_by: set[str] = field(default_factory=set)
-    maybe_refused_by: set[str] = field(default_factory=set)
-    blurred: set[str] = field(default_factory=set)
-    outtask: list[bytes] | None = None
-    answers: list[list[bytes]] = field(default_factory=list)
-
-    @property
-    def last(self) -> Attempt | None:
-        return self.attempts[-1] if self.attempts else None
-
-    def times_on(self, engine: str) -> int:
-        """How often it was sent to `engine`."""
-        return sum(attempt.engine == engine for attempt in self.attempts)
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether it is certain what the last attempt's engine has answered to it."""
-        last = self.last
-        return last is not None and not last.doubtful and last.engine not in self.blurred
-
-    @property
-    def is_held(self) -> bool:
-        """Whether an engine certainly has it: one that lives and has not answered."""
-        last = self.last
-        if last is None or self.outtask or not self.is_clear:
-            return False
-        return not last.replied and last.dead_since is None
-
-    @property
-    def retries_are_used(self) -> bool:
-        """Whether it was tried as often as its retries allow, refusals not counted."""
-        return len(self.attempts) > self.spec.retries
-
-
-@dataclass
-class EngineRecord:
-    """What the hub has said of an engine.
-
-    Attributes
-    ----------
-    notices : int
-        How many times the hub has said that it is there, or gone.
-    settled : int
-        How many of these have certainly been taken in.
-    settled_at : float
-        When the last of those was.
-    last_death : int
-        The number of the last notice of its death; -1 if there was none.
-    dead_since : float or None
-        When that was; None again if it has come back.
-    """
-
-    notices: int = 0
-    settled: int = 0
-    settled_at: float = 0.0
-    last_death: int = -1
-    dead_since: float | None = None
-
-    @property
-    def is_settled(self) -> bool:
-        return self.settled == self.notices
-
-    def lives_since(self, when: float) -> bool:
-        """Whether the scheduler certainly has known since then that it lives."""
-        return self.dead_since is None and self.is_settled and self.settled_at <= when
 
 
 class Ledger:
@@ -157,6 +32,8 @@ class Ledger:
         self.finished: dict[bool, set[str]] = {True: set(), False: set()}
         self.finished_on: dict[tuple[str, bool], set[str]] = defaultdict(set)
         self.place: dict[str, str | None] = {}
+        self._apart_until: dict[str, float] = {}
+        self._numbers = count(1)
 
     def submit(self, spec: TaskSpec, frames: list[bytes]) -> None:
         self.records[spec.msg_id] = Record(spec, frames, time.monotonic())
@@ -166,7 +43,8 @@ class Ledger:
         record.notices += 1
         record.dead_since = None
         for task in self.records.values():
-            task.refused_by.discard(engine)  # one that comes back is a new engine
+            task.refused_by.pop(engine, None)  # one that comes back is a new engine
+            task.failed_on.pop(engine, None)
 
     def unregister(self, engine: str) -> None:
         now, known = time.monotonic(), self.engines[engine]
@@ -178,28 +56,44 @@ class Ledger:
                 if attempt.engine == engine and attempt.dead_since is None:
                     attempt.dead_since = now
 
+    def connect(self, engine: str) -> None:
+        """An engine has got a connection."""
+        self._apart_until[engine] = time.monotonic()
+
+    def disconnect(self, engine: str) -> None:
+        """An engine has lost its connection."""
+        self._apart_until[engine] = math.inf
+
+    def was_apart(self, engine: str, seconds: float) -> bool:
+        """Whether an engine had no connection at some time in these last seconds."""
+        return time.monotonic() - seconds < self._apart_until.get(engine, math.inf)
+
     def settle(self, engine: str, notices: int) -> None:
         """The first `notices` of what the hub said of `engine` have been taken in."""
         self.engines[engine].settled = notices
         self.engines[engine].settled_at = time.monotonic()
 
-    def reply(self, engine: str, record: Record, kind: str, frames: list[bytes]) -> None:
-        """An engine answers; `kind` as in `Behaviour.replies`."""
-        last = record.last
-        assert last is not None
-        clean = record.is_held and last.engine == engine
+    def reply(
+        self, record: Record, attempt: Attempt, kind: str, frames: list[bytes], when: float
+    ) -> None:
+        """An engine has answered, not before `when`; `kind` as in `Behaviour.replies`."""
+        clean = record.is_held and attempt is record.last
+        engine = attempt.engine
         record.replies.append((engine, kind, frames))
         if kind == "refuse":
             record.refusals += 1
             record.maybe_refused_by.add(engine)
-        if last.engine == engine:
-            last.replied = True
+        elif kind == "error":
+            record.maybe_failed_on.add(engine)
+        attempt.replied_at = attempt.replied_at or time.monotonic()
         if not clean:
             record.blurred.add(engine)
         elif kind == "refuse":
-            record.refused_by.add(engine)
+            record.refused_by[engine] = when
         elif kind != "error" or len(record.attempts) - record.refusals > record.spec.retries:
-            last.final = frames
+            attempt.final = frames
+        else:
+            record.failed_on[engine] = when
 
     def take_in(self, record: Record) -> None:
         """The scheduler has got a task."""
@@ -211,7 +105,47 @@ class Ledger:
     def assign(self, record: Record, engine: str) -> None:
         known = self.engines.get(engine)
         doubtful = known is not None and known.last_death >= known.settled
-        record.attempts.append(Attempt(engine, doubtful))
+        last = record.last
+        if last is not None and last.lost_since and record.is_clear and last.dead_since is None:
+            record.failed_on[last.engine] = last.lost_since
+        if engine in record.refused_by:  # all are asked again
+            record.refused_by.clear()
+        record.attempts.append(Attempt(engine, doubtful, next(self._numbers)))
+
+    def lose(self, record: Record, attempt: Attempt) -> None:
+        """A message, or an answer, is lost on the way."""
+        attempt.lost_since = time.monotonic()
+        record.maybe_failed_on.add(attempt.engine)
+
+    def crashes(self, record: Record) -> int:
+        """How many engines perhaps died of a task."""
+        crashes = 0
+        for attempt in record.attempts:
+            if attempt.doubtful:
+                crashes += 1
+            elif attempt.dead_since:
+                crashes += all(o.replied_at or o.lost_since for o in self._older(attempt))
+        return crashes
+
+    def is_crash(self, record: Record, attempt: Attempt) -> bool:
+        """Whether its engine certainly died of it: it was the oldest that it had not answered."""
+        died = attempt.dead_since
+        return (
+            died is not None
+            and not attempt.doubtful
+            and attempt.engine not in record.blurred
+            and not (attempt.replied_at or attempt.lost_since)
+            and all(o.replied_at and o.replied_at < died for o in self._older(attempt))
+        )
+
+    def _older(self, attempt: Attempt) -> list[Attempt]:
+        """What an engine had got before, in the same life."""
+        return [
+            other
+            for task in self.records.values()
+            for other in task.on(attempt.engine)
+            if other.number < attempt.number and other.dead_since == attempt.dead_since
+        ]
 
     def finish(self, record: Record, frames: list[bytes], success: bool, where: str | None) -> None:
         record.outtask = frames

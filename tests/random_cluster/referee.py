@@ -15,7 +15,9 @@ from jupyter_client.session import DELIM
 
 from ..scripted import without_mark
 from .ends import Ends
-from .ledger import Ledger, Record
+from .ledger import Ledger
+from .placements import Placements
+from .records import Attempt, Record
 from .script import Script, TaskSpec
 from .waits import Waits
 
@@ -44,6 +46,8 @@ class Referee:
     breaches : Counter of str
         ``lost``, ``twice``, ``misplaced`` (ran where or when it must not), ``silent`` (waited
         without a reason) and ``other``.
+    losses : int
+        How many messages and answers went lost.
     ends : Counter of str
         How tasks have ended: a status, or the name of an error of the scheduler's own.
     story : list of str
@@ -56,8 +60,10 @@ class Referee:
         self._relaxed = relaxed
         self._start = time.monotonic()
         self.ledger = Ledger()
-        self._ends = Ends(self.ledger, grace, 0.0 if relaxed else script.stranded_timeout)
+        self._ends = Ends(self.ledger, grace, script, relaxed)
+        self._placements = Placements(self.ledger, grace, script)
         self.breaches: Counter[str] = Counter()
+        self.losses = 0
         self.ends: Counter[str] = Counter()
         self.story: list[str] = []
 
@@ -87,12 +93,33 @@ class Referee:
         self.note(f"declare {engine} dead")
         self.ledger.unregister(engine)
 
-    def replies(self, engine: str, msg_id: str, kind: str, frames: list[bytes]) -> None:
-        self.note(f"{engine} answers {msg_id}: {kind}")
+    def connects(self, engine: str) -> None:
+        self.note(f"{engine} connects")
+        self.ledger.connect(engine)
+
+    def disconnects(self, engine: str) -> None:
+        self.note(f"{engine} is cut off")
+        self.ledger.disconnect(engine)
+
+    def runs(self, engine: str, msg_id: str) -> None:
         record = self.ledger.records[msg_id]
-        self.ledger.reply(engine, record, kind, without_mark(frames))
+        record.runs += 1
+        if record.runs > 1 + record.spec.retries:
+            self.blame("misplaced", f"{msg_id} runs for the {record.runs}th time, on {engine}")
+
+    def loses(self, msg_id: str, attempt: Attempt, what: str) -> None:
+        self.note(f"{what} of {msg_id} is lost, {attempt.engine}'s")
+        self.losses += 1
+        self.ledger.lose(self.ledger.records[msg_id], attempt)
+
+    def replies(
+        self, msg_id: str, attempt: Attempt, kind: str, frames: list[bytes], when: float
+    ) -> None:
+        self.note(f"{attempt.engine} answers {msg_id}: {kind}")
+        record = self.ledger.records[msg_id]
+        self.ledger.reply(record, attempt, kind, without_mark(frames), when)
         if self._relaxed and kind != "refuse":
-            self.ledger.count(record, kind == "ok", engine)
+            self.ledger.count(record, kind == "ok", attempt.engine)
 
     # -- what engines and clients get --------------------------------------------------
 
@@ -100,7 +127,7 @@ class Referee:
         self.note(f"{engine} gets {msg_id}")
         record = self.ledger.records[msg_id]
         expected = [record.spec.client.encode(), *record.sent]
-        again = record.times_on(engine) > 1
+        again = len(record.on(engine)) > 1
         frames = without_mark(frames)
         if frames != expected and not (again and _differ_by_attempt(frames, expected)):
             self.blame("other", f"{msg_id} comes to {engine} changed: {frames}")
@@ -144,7 +171,7 @@ class Referee:
     def _assigned(self, record: Record, engine: str) -> None:
         msg_id = record.spec.msg_id
         self.note(f"    the hub hears that {msg_id} is on {engine}")
-        for why in self._misplaced(record, engine):
+        for why in self._placements.wrong(record, engine):
             self.blame("misplaced", f"{msg_id} is on {engine}, {why}")
         if not record.intask:
             self.blame("other", f"the hub hears where {msg_id} is before it hears of it")
@@ -152,39 +179,6 @@ class Referee:
         held = self.ledger.held_by(engine)
         if 0 < self._script.hwm < len(held):
             self.blame("misplaced", f"{engine} holds {held}, over the high water mark")
-
-    def _misplaced(self, record: Record, engine: str) -> Iterator[str]:
-        """Why a task must not go to an engine now."""
-        spec, last, now = record.spec, record.last, time.monotonic()
-        known = self.ledger.engines.get(engine)
-        if known is None:
-            yield "which was never registered"
-        elif known.dead_since and known.is_settled:
-            yield "which is dead"
-        if spec.targets and engine not in spec.targets:
-            yield "off its targets"
-        if engine in record.refused_by:
-            yield "which refused it"
-        if not spec.after.check(*self.ledger.ends()):
-            yield "too early"
-        if not spec.follow.check(*self.ledger.ends_on(engine)):
-            yield "against its follow"
-        if record.outtask:
-            yield "after it was answered"
-        if record.is_held:
-            yield "while another engine has it"
-        if last and last.final:
-            yield "after an engine gave its answer"
-        if (
-            last
-            and record.is_clear
-            and not last.replied
-            and last.dead_since
-            and now < last.dead_since + self._grace
-        ):
-            yield "before the grace of its last one was over"
-        if len(record.attempts) > spec.retries + record.refusals:
-            yield "with no retries left"
 
     def _ended(self, record: Record, frames: list[bytes]) -> None:
         msg_id, (client, *engine) = record.spec.msg_id, frames[1 : frames.index(DELIM)]
@@ -219,11 +213,16 @@ class Referee:
         if record.invalid != (end == "InvalidDependency"):
             yield f"with {'wrong' if record.invalid else 'valid'} dependencies"
 
+    def is_due(self, connected: set[str], held: set[tuple[str, str]]) -> bool:
+        """All is quiet: must the scheduler have found out something that it has not yet?"""
+        waits = Waits(self.ledger, self._script, connected, held)
+        return any(map(waits.is_due, self.ledger.records.values()))
+
     def judge_waiting(self, connected: set[str], held: set[tuple[str, str]]) -> None:
         """All is quiet: has each task that waits a reason?  See `Waits` for the parameters."""
-        waits = Waits(self.ledger, self._script.hwm, connected, held)
+        waits = Waits(self.ledger, self._script, connected, held)
         for msg_id, record in self.ledger.records.items():
-            if why := waits.has_no_reason(record):
+            if why := waits.is_due(record) or waits.has_no_reason(record):
                 self.blame("silent", f"{msg_id} waits, and {why}")
 
     def finish(self) -> None:

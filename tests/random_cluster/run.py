@@ -30,6 +30,7 @@ class Result:
     seed: int
     tasks: int
     deaths: int
+    losses: int
     attempts: int
     breaches: Counter[str]
     ends: Counter[str]
@@ -67,6 +68,7 @@ def run_seed(seed: int, scheduler_class: type = RichTaskScheduler) -> Result:
         seed,
         len(script.tasks),
         script.deaths,
+        referee.losses,
         sum(len(record.attempts) for record in referee.ledger.records.values()),
         referee.breaches,
         referee.ends,
@@ -106,6 +108,7 @@ def table(results: list[Result]) -> str:
         "tasks": tasks,
         "attempts": sum(result.attempts for result in results),
         "engine deaths": sum(result.deaths for result in results),
+        "messages and answers lost": sum(result.losses for result in results),
         "tasks answered": tasks - breaches["lost"],
         "lost (never answered)": breaches["lost"],
         "answered twice": breaches["twice"],

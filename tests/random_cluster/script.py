@@ -68,10 +68,11 @@ class Script:
 
     Attributes
     ----------
-    scheme, hwm, stranded_timeout
+    scheme, hwm, stranded_timeout, probe_after, retry_elsewhere, max_crashes
         The settings of the scheduler.
-    hold, refuse : float
-        How probably an engine does not answer a task before the drain, or refuses it.
+    hold, refuse, lose : float
+        How probably an engine does not answer a task before the drain, refuses it, or loses its
+        answer.
     pinned : float
         How probably a task has targets.
     known : list of str
@@ -87,8 +88,12 @@ class Script:
     scheme: str
     hwm: int
     stranded_timeout: float
+    probe_after: float | None
+    retry_elsewhere: float
+    max_crashes: int | None
     hold: float
     refuse: float
+    lose: float
     pinned: float
     known: list[str]
     clients: list[str]
@@ -111,18 +116,27 @@ def middle(loads: list[float]) -> int:
 def make_script(seed: int) -> Script:
     """Everything that happens under `seed`, up to the drain."""
     random = Random(seed)
+    # Of its own, so that all else in a script stays as it was before there was any of this.
+    edges = Random(f"{seed} edges")
+    probe_after = edges.choice([0.15, 0.15, 0.15, None])  # None: nothing may be lost
     names = [f"e{number}" for number in range(1, random.randint(3, 7))]
     script = Script(
         seed,
         scheme=random.choice(SCHEMES),
         hwm=random.randint(0, 3),
         stranded_timeout=random.choice([0.0, 0.8, 0.8]),
+        probe_after=probe_after,
+        retry_elsewhere=edges.choice([0.0, 0.4, 30.0]),
+        max_crashes=edges.choice([1, 2, 3, None]),
         hold=random.choice([0.01, 0.05, 0.25]),
         refuse=random.choice([0.05, 0.1, 0.3]),
+        lose=edges.choice([0.0, 0.05, 0.15]) if probe_after else 0.0,
         pinned=random.choice([0.1, 0.3, 0.6]),
         known=names[: random.randint(0, 2)],
         clients=[f"c{number}" for number in range(1, random.randint(3, 4))],
     )
+    if edges.random() < 0.3:
+        script.stranded_timeout = 1.5  # long enough for engines that refused to be asked again
     # from when on an engine may be given its next fate, and whether it lives
     free = dict.fromkeys(names, 0.0)
     alive = dict.fromkeys(names, False)
@@ -144,6 +158,8 @@ def make_script(seed: int) -> Script:
             task = _task(script, random, names)
             script.tasks[task.msg_id] = task
             script.add(now, "submit", task.msg_id)
+    for _ in range(edges.choice([0, 1, 2, 4]) if probe_after else 0):
+        script.add(edges.uniform(0.0, now), "cut", edges.choice(names))
     script.ops.sort()
     return script
 
@@ -219,19 +235,26 @@ class Behaviour(NamedTuple):
     replies : list of str
         What it answers: ``ok``, ``error``, ``aborted`` or ``refuse``; ``again`` repeats the
         message before.
+    is_lost : bool
+        Whether the answer does not leave the engine.
     """
 
     delay: float
     replies: list[str]
+    is_lost: bool
 
 
 def behaviour(script: Script, engine: str, msg_id: str, times: int) -> Behaviour:
     """What `engine` does with a task that it has now got `times` times."""
-    if Random(f"{script.seed} {engine} {msg_id}").random() < script.refuse:
-        return Behaviour(0.0, ["refuse"])
+    edges = Random(f"{script.seed} edges {engine} {msg_id} {times}")
+    is_lost = edges.random() < script.lose
+    random = Random(f"{script.seed} {engine} {msg_id}")
+    # what it depends on may be there later
+    if random.random() < script.refuse and (times == 1 or random.random() < 0.5):
+        return Behaviour(0.0, ["refuse"], is_lost)
     random = Random(f"{script.seed} {engine} {msg_id} {times}")
     replies = random.choices(["ok", "error", "aborted"], [14, 5, 1])
     if random.random() < 0.06:
         replies.append(random.choice(["again", "ok", "error"]))
     delay = random.choice([0.0] * 6 + [random.uniform(0, 0.1), random.uniform(0, 0.7)])
-    return Behaviour(NEVER if random.random() < script.hold else delay, replies)
+    return Behaviour(NEVER if random.random() < script.hold else delay, replies, is_lost)

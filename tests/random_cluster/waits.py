@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from .ledger import Ledger, Record
+from .ledger import Ledger
+from .placements import FIRST_PAUSE
+from .records import Record
+from .script import Script
+
+LONG = 1.0
+"""Seconds that are longer than it is quiet."""
 
 
 class Waits:
@@ -17,7 +23,7 @@ class Waits:
     Parameters
     ----------
     ledger : Ledger
-    hwm : int
+    script : Script
     connected : set of str
         The engines that are there; others may be registered, and cannot be reached.
     held : set of tuple of str
@@ -25,11 +31,12 @@ class Waits:
     """
 
     def __init__(
-        self, ledger: Ledger, hwm: int, connected: Set[str], held: Set[tuple[str, str]]
+        self, ledger: Ledger, script: Script, connected: Set[str], held: Set[tuple[str, str]]
     ) -> None:
         self._ledger = ledger
-        self._hwm = hwm
+        self._script = script
         self._connected = connected
+        self._busy = {engine for engine, _ in held}
         self._dead = {name for name, known in ledger.engines.items() if known.dead_since}
         self._alive = ledger.engines.keys() - self._dead
         self._placed = {
@@ -44,10 +51,34 @@ class Waits:
         engine = record.last.engine
         if engine not in self._alive or (record.last.dead_since and not record.last.doubtful):
             return False
-        if engine in self._connected:
+        if engine in self._connected and not record.last.lost_since:
             return (engine, record.spec.msg_id) in held
-        # it fell off without a word, with what it had
-        return not record.last.replied
+        # it fell off without a word, with what it had; or nobody knows yet that it is lost
+        return not record.last.replied_at
+
+    def is_due(self, record: Record) -> str:
+        """What the scheduler must have found out about a task, in bounded time."""
+        spec, last = record.spec, record.last
+        if record.outtask:
+            return ""
+        if spec.msg_id in self._placed:
+            assert last is not None
+            # An engine that holds something answers no questions; and where others come first
+            # for long, the task may be known to be lost.
+            waits = len(record.attempts) <= spec.retries and self._script.retry_elsewhere > LONG
+            if last.lost_since and last.engine in self._connected - self._busy and not waits:
+                return f"it is lost on {last.engine}"
+            return ""
+        ends = self._ledger.ends()
+        if not spec.after.check(*ends) or not spec.follow <= self._ledger.place.keys():
+            return ""
+        if not (spec.targets or spec.follow):
+            return ""
+        places = self._places(record, record.maybe_refused_by)
+        # where an engine is full nobody tries to reach it
+        if places and not places & self._connected and all(map(self._has_room, places)):
+            return f"{sorted(places)} are out of reach"
+        return ""
 
     def has_no_reason(self, record: Record) -> str:
         """Why a task should have been answered, or be on an engine; empty where it may wait."""
@@ -57,19 +88,19 @@ class Waits:
         ends = self._ledger.ends()
         if record.invalid or spec.after.unreachable(*ends) or spec.follow.unreachable(*ends):
             return "its dependencies are impossible"
-        if spec.targets and self._dead >= set(spec.targets) - record.refused_by:
+        if spec.targets and self._dead >= set(spec.targets):
             return "its targets are dead"
         all_ran = spec.follow <= self._ledger.place.keys()
         if spec.follow and self._cannot_follow(record, all_ran):
             return "what it follows ran on an engine that is dead, or nowhere"
         if not spec.after.check(*ends) or not self._alive:
             return ""
-        places = self._places(record, record.refused_by)
-        if all_ran and not places:
+        places = self._places(record, record.refused_by.keys())
+        if all_ran and not places and self._would_be_asked(record):
             return "no engine can take it"
         sure = self._places(record, record.maybe_refused_by)
         room = {name for name in sure & self._connected if self._has_room(name)}
-        if record.attempts and room != places:
+        if record.attempts and room != places and self._script.retry_elsewhere > LONG:
             return ""  # engines that failed it are asked again only when no others are left
         return f"{sorted(room)} can take it" if room else ""
 
@@ -78,7 +109,7 @@ class Waits:
         ran = {place[msg_id] for msg_id in follow & place.keys()}
         return not ran <= self._alive if follow.all else all_ran and ran.isdisjoint(self._alive)
 
-    def _places(self, record: Record, refused_by: set[str]) -> set[str]:
+    def _places(self, record: Record, refused_by: Set[str]) -> set[str]:
         """The engines that may take a task."""
         spec = record.spec
         return {
@@ -88,5 +119,13 @@ class Waits:
             and spec.follow.check(*self._ledger.ends_on(name))
         }
 
+    def _would_be_asked(self, record: Record) -> bool:
+        """Whether a task that all refused is on no engine because none would take it."""
+        if self._script.stranded_timeout <= FIRST_PAUSE:
+            return True
+        refused = self._places(record, set())
+        return not refused or any(map(self._has_room, refused & self._connected))
+
     def _has_room(self, name: str) -> bool:
-        return not self._hwm or list(self._placed.values()).count(name) < self._hwm
+        hwm = self._script.hwm
+        return not hwm or list(self._placed.values()).count(name) < hwm

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import heapq
 import time
-from collections import Counter
-from itertools import count
 from pathlib import Path
 
 from ipp_richsched import RichTaskScheduler
 
-from ..scripted import DEADLINE, Client, Peer, ScriptedCluster
-from .peers import Held, ScriptedEngine
+from ..scripted import DEADLINE, Client, ScriptedCluster
+from .engines import Engines
+from .peers import waiting
 from .referee import PARENT, Referee, part
-from .script import ENGINE_GRACE, NEVER, Op, Script, behaviour
+from .script import ENGINE_GRACE, Op, Script
 
 STOCK_GRACE = 5.0
 QUIET, STOCK_QUIET = 5.0, 3.0
 """Seconds without any message after which what is not answered counts as lost."""
-CALM = 1.3
+CALM = 1.7
 """Seconds, longer than any deadline of the scheduler's that a script can set."""
+BOUND = 8.0
+"""Seconds after which the scheduler should have found out what nobody tells it."""
 RESTLESS = 30.0
 TICK = 0.005
 """Seconds between two looks at the sockets, unless the hub hears something."""
@@ -56,20 +56,18 @@ class World:
                 "RichTaskScheduler": {
                     "engine_grace": ENGINE_GRACE,
                     "stranded_timeout": script.stranded_timeout,
+                    "probe_after": script.probe_after,
+                    "retry_elsewhere": script.retry_elsewhere,
+                    "max_crashes": script.max_crashes,
                 },
             },
         )
         self._clients = {name: self.cluster.client(name.encode()) for name in script.clients}
         for name in script.known:
             self.referee.ledger.settle(name, 1)
-        self._engines: dict[str, ScriptedEngine] = {}
-        self._was_there: set[str] = set()
-        self._held: list[Held] = []
-        self._numbers = count()
-        self._times: Counter[tuple[str, str]] = Counter()  # how often an engine got a task
-        self._probes: set[str] = set()
+        self._engines = Engines(self.cluster, script, self.referee, self._hear, self._stir)
+        self._probes: set[tuple[str, str]] = set()  # who has to hear of the answer to which
         self._fences: dict[str, tuple[str, int, int]] = {}
-        self._obliging = False
         self._patience = DEADLINE
         self._quiet_since = 0.0  # may be in the future, when a grace ends
 
@@ -85,8 +83,7 @@ class World:
         self.referee.finish()
 
     def close(self) -> None:
-        for engine in self._engines.values():
-            engine.close()
+        self._engines.close_all()
         self.cluster.close()
 
     # -- what the script says ----------------------------------------------------------
@@ -100,27 +97,27 @@ class World:
             self.referee.submits(spec, frames)
             client.send(frames)
         elif op.what == "connect":
-            if op.whom in self._was_there:
-                # ZeroMQ ignores who comes under a name that it has not seen going
-                self._probe(3)
-                for msg_id, record in self.referee.ledger.records.items():
-                    # what has not come is lost
-                    self._times[op.whom, msg_id] = record.times_on(op.whom)
-            self.referee.note(f"{op.whom} connects")
-            self._was_there.add(op.whom)
-            self._engines[op.whom] = ScriptedEngine(self.cluster, op.whom)
+            if self._engines.was_there(op.whom):
+                self._see_gone()
+            self._engines.connect(op.whom)
         elif op.what == "close":
-            self.referee.note(f"{op.whom} is cut off")
-            engine = self._engines.pop(op.whom)
-            engine.close()
-            self._held = [held for held in self._held if held.engine is not engine]
-            heapq.heapify(self._held)
+            self._engines.close(op.whom)
+        elif op.what == "cut":
+            if op.whom in self._engines:
+                self._engines.cut(op.whom, self._see_gone)
         elif op.what == "register":
             self.referee.registers(op.whom)
             self.cluster.notify("registration", op.whom.encode())
             self._fence(op.whom)
         else:
             self._declare_dead(op.whom)
+
+    def _see_gone(self) -> None:
+        """Wait until the scheduler has seen that a connection is gone.
+
+        ZeroMQ ignores who comes under a name that it has not seen going.
+        """
+        self._probe(3)
 
     def _declare_dead(self, name: str) -> None:
         self.referee.unregisters(name)
@@ -132,17 +129,19 @@ class World:
     def _settle(self) -> None:
         """Wait until all is quiet, and see whether the tasks that wait have a reason."""
         start = time.monotonic()
-        while self._is_busy() or time.monotonic() < self._quiet_since + CALM:
+        while self._engines.is_busy or time.monotonic() < self._quiet_since + CALM:
             self._serve()
             if time.monotonic() > start + RESTLESS:
                 self.referee.blame("other", "it never gets quiet")
                 return
-        held = {(held.engine.name, held.msg_id) for held in self._held}
-        self.referee.judge_waiting(set(self._engines), held)
-
-    def _is_busy(self) -> bool:
-        """Whether an engine is about to answer."""
-        return bool(self._held) and self._held[0].due < NEVER
+        end = time.monotonic() + BOUND
+        while time.monotonic() < end and (
+            self._engines.is_busy
+            or time.monotonic() < self._quiet_since + CALM
+            or self.referee.is_due(*self._engines.who_holds())
+        ):
+            self._serve()
+        self.referee.judge_waiting(*self._engines.who_holds())
 
     def _fence(self, name: str) -> None:
         """Find out when what the hub just said of an engine has certainly been taken in."""
@@ -161,13 +160,12 @@ class World:
     def _drain(self) -> None:
         """Have all that are left take and answer everything, until everything is answered."""
         self.referee.note("drain")
-        self._obliging = True
         for name, known in self.referee.ledger.engines.items():
             if name not in self._engines and known.dead_since is None:
                 self._declare_dead(name)
         self._perform(Op(0.0, 0, "connect", "z"))
         self._perform(Op(0.0, 0, "register", "z"))
-        self._held = [held._replace(due=0.0, replies=["ok"]) for held in self._held]
+        self._engines.oblige()
         self._serve()
         while self.referee.unanswered and time.monotonic() < self._quiet_since + self._quiet:
             self._serve()
@@ -178,7 +176,8 @@ class World:
         """Have each client send a task that is answered at once, and wait for the answers."""
         for _ in range(times):
             for client in self._clients.values():
-                self._probes.add(client.submit(after=["nobody"]))
+                msg_id = client.submit(after=["nobody"])
+                self._probes |= {("client", msg_id), ("hub", msg_id)}
             end = time.monotonic() + self._patience
             while self._probes and time.monotonic() < end:
                 self._serve()
@@ -198,81 +197,31 @@ class World:
         """Take what has come, the hub's first, and answer what is due."""
         self._hear(wait)
         for name, client in self._clients.items():
-            for frames in self._waiting(client):
+            for frames in waiting(client):
+                self._stir()
                 self._client_gets(name, client, frames)
-        for engine in self._engines.values():
-            for frames in self._waiting(engine):
-                self._engine_gets(engine, frames)
-        while self._held and self._held[0].due <= time.monotonic():
-            self._answer(heapq.heappop(self._held))
+        self._engines.serve()
 
     def _hear(self, wait: float) -> None:
         for frames in self.cluster.hear(wait):
             self._stir()
             self.referee.hub_hears(frames)
             if frames[0] == b"outtask":
-                fence = self._fences.pop(part(frames, PARENT)["msg_id"], None)
+                msg_id = part(frames, PARENT)["msg_id"]
+                self._probes.discard(("hub", msg_id))
+                fence = self._fences.pop(msg_id, None)
                 if fence is not None:
                     self._pass_fence(*fence)
-
-    def _waiting(self, peer: Peer) -> list[list[bytes]]:
-        """What has come for a peer."""
-        messages = []
-        while not peer.idle(0.0):
-            messages.append(peer.recv())
-        if messages:
-            self._stir()
-        return messages
 
     def _stir(self) -> None:
         self._quiet_since = max(self._quiet_since, time.monotonic())
 
     def _client_gets(self, name: str, client: Client, frames: list[bytes]) -> None:
         msg_id = part(frames, PARENT)["msg_id"]
-        if msg_id in self._probes:
-            self._probes.discard(msg_id)
-        elif msg_id in self._script.tasks:
+        self._probes.discard(("client", msg_id))
+        if msg_id in self._script.tasks:
             try:
                 client.read(frames)
             except ValueError as error:
                 self.referee.blame("other", f"{name} drops what it gets: {error}")
             self.referee.client_gets(name, frames)
-
-    def _engine_gets(self, engine: ScriptedEngine, frames: list[bytes]) -> None:
-        try:
-            msg_id = engine.read(frames)["header"]["msg_id"]
-        except ValueError as error:
-            self.referee.blame("other", f"{engine.name} drops what it gets: {error}")
-            return
-        self._times[engine.name, msg_id] += 1
-        times = self._times[engine.name, msg_id]
-        record = self.referee.ledger.records[msg_id]
-        end = time.monotonic() + self._patience
-        while record.times_on(engine.name) < times and time.monotonic() < end:
-            self._hear(TICK)
-        if record.times_on(engine.name) < times:
-            self.referee.blame("other", f"the hub does not hear that {msg_id} is on {engine.name}")
-            self._patience = TICK
-        if record.times_on(engine.name) != times:
-            # an earlier one did not come: nobody can tell which one this is
-            record.blurred.add(engine.name)
-        self.referee.engine_gets(engine.name, msg_id, frames)
-        how = behaviour(self._script, engine.name, msg_id, times)
-        due, replies = time.monotonic() + how.delay, how.replies
-        if self._obliging:
-            due, replies = 0.0, ["ok"]
-        heapq.heappush(self._held, Held(due, next(self._numbers), engine, msg_id, frames, replies))
-
-    def _answer(self, held: Held) -> None:
-        self._stir()
-        engine, sent = held.engine, held.frames
-        said = ""
-        for kind in held.replies:
-            if kind == "again":
-                engine.send(sent)
-            elif kind == "refuse":
-                sent = engine.reply(held.frames, status="error", dependencies_met=False)
-            else:
-                sent = engine.reply(held.frames, b"result of " + held.msg_id.encode(), status=kind)
-            said = said if kind == "again" else kind
-            self.referee.replies(engine.name, held.msg_id, said, sent)
