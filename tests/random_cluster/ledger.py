@@ -124,7 +124,10 @@ class Ledger:
             if attempt.doubtful:
                 crashes += 1
             elif attempt.dead_since:
-                crashes += all(o.replied_at or o.lost_since for o in self._older(attempt))
+                crashes += all(
+                    other.replied_at or other.lost_since or other.doubtful
+                    for other in self._older(attempt)
+                )
         return crashes
 
     def is_crash(self, record: Record, attempt: Attempt) -> bool:
@@ -135,11 +138,11 @@ class Ledger:
             and not attempt.doubtful
             and attempt.engine not in record.blurred
             and not (attempt.replied_at or attempt.lost_since)
-            and all(o.replied_at and o.replied_at < died for o in self._older(attempt))
+            and all(other.replied_at and other.replied_at < died for other in self._older(attempt))
         )
 
     def _older(self, attempt: Attempt) -> list[Attempt]:
-        """What an engine had got before, in the same life."""
+        """What an engine had got before, in the same life or, where in doubt, in an earlier one."""
         return [
             other
             for task in self.records.values()
