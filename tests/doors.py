@@ -13,7 +13,7 @@ from unittest import mock
 
 from jupyter_client.session import DELIM, Session
 
-from ipp_richsched.scheduler import lines
+from ipp_richsched.scheduler import lines, outbox
 
 from .scripted import DEADLINE, Client, Engine, ScriptedCluster
 
@@ -62,7 +62,9 @@ def open_doors(key: bytes) -> Iterator[Doors]:
     config = {"RichTaskScheduler": {"stranded_timeout": 2.0}}
     with (
         tempfile.TemporaryDirectory(prefix="richsched") as path,
-        mock.patch.object(lines, "KINDS", 10_000),  # more of its peers are bad than anywhere else
+        # worse things happen here than anywhere, and each has a line that a test looks for
+        mock.patch.object(lines, "KINDS", 10_000),
+        mock.patch.object(outbox, "AT_ONCE", 10_000),
         HubCluster(Path(path), config=config, key=key) as cluster,
     ):
         yield Doors(cluster)
