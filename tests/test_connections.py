@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from ipp_richsched.scheduler.connections import NEWS, Watch
 from ipp_richsched.wire.transport import Frames
 
 from .lists import FakeLoop, ListChannel
+from .processes import wait_for
 from .proxy import Proxy
 from .scripted import DEADLINE, Client, Engine, ScriptedCluster
 
@@ -222,21 +224,31 @@ class Late(RichTaskScheduler):
 
     def start(self) -> None:
         engines = self.engine_stream.socket
-        assert engines.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED).poll(DEADLINE * 1000)
+        news = engines.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        Path(os.environ[GATE]).touch()
+        assert news.poll(DEADLINE * 1000)
         engines.disable_monitor()
         super().start()
 
 
 def test_an_engine_that_connects_before_the_scheduler_has_started_is_served(
-    start_remote: Callable[..., RemoteCluster],
+    start_remote: Callable[..., RemoteCluster], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The socket is bound once more then, for its pings."""
-    port = free_port()
+    gate, port = tmp_path / "gate", free_port()
+    monkeypatch.setenv(GATE, str(gate))
     with zmq.Context() as context, context.socket(zmq.ROUTER) as engine:
         engine.setsockopt(zmq.LINGER, 0)
         engine.setsockopt(zmq.IDENTITY, b"early")
-        engine.connect(f"tcp://127.0.0.1:{port}")
+
+        def connect() -> None:
+            wait_for(gate.exists, "a scheduler that waits for the engine")
+            engine.connect(f"tcp://127.0.0.1:{port}")
+
+        connecting = threading.Thread(target=connect)
+        connecting.start()
         cluster = start_remote(scheduler_class=Late, port=port, engines=(b"early",))
+        connecting.join()
         cluster.client().submit()
         assert engine.poll(DEADLINE * 1000)
 

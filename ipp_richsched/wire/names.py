@@ -32,5 +32,5 @@ class EngineNames:
         """What people call an engine, given its identity as text."""
         name = f"engine {self._ids.get(engine, engine)}"
         address = self._addresses.get(engine.encode("utf8", "surrogateescape"), "")
-        is_elsewhere = address and not address.startswith("127.") and address != "::1"
-        return f"{name} on {address}" if is_elsewhere else name
+        is_here = address.startswith(("127.", "localhost")) or address in ("", "::1")
+        return name if is_here else f"{name} on {address}"

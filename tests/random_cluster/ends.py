@@ -5,12 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from .ledger import Ledger
+from .ledger import APART, Ledger
 from .records import Record
 from .script import Script, TaskSpec
-
-APART = 2.5
-"""Seconds after which the scheduler certainly knows that an engine has a connection again."""
 
 
 class Ends:
@@ -46,9 +43,17 @@ class Ends:
             if not spec.timeout or now < record.sent_at + spec.timeout:
                 yield f"after {now - record.sent_at:.3f} s"
         elif end == "EngineError":
-            if last is None or (record.is_clear and not (last.dead_since or last.lost_since)):
+            apart = last is not None and self._ledger.was_apart(last.engine, APART)
+            if last is None or (
+                record.is_clear and not (last.dead_since or last.lost_since or apart)
+            ):
                 yield "with no engine dead, and nothing lost"
-            elif record.is_clear and not last.lost_since and now < last.dead_since + self._grace:
+            elif (
+                record.is_clear
+                and last.dead_since
+                and not last.lost_since
+                and now < last.dead_since + self._grace
+            ):
                 yield "before the grace was over"
         elif end == "ImpossibleDependency":
             if not self._may_be_impossible(record):
@@ -81,10 +86,11 @@ class Ends:
             and (not spec.targets or name in spec.targets)
             and spec.follow.check(*self._ledger.ends_on(name))
         }
-        if not (spec.targets or spec.follow):
-            return bool(refused) and able <= refused and now > record.sent_at + self._patience
-        # or those that it needs have long no connection; or it waited long enough for another one
+        # those that it needs have long no connection; or it waited long enough for another one
         far = {name for name in able if self._ledger.was_apart(name, APART)}
+        if not (spec.targets or spec.follow):
+            waited = now > record.sent_at + self._patience
+            return bool(refused) and able <= far | refused and waited
         if able <= far and far:
             return True
         return able <= far | refused and now > record.sent_at + self._patience

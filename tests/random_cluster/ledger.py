@@ -10,6 +10,9 @@ from itertools import count
 from .records import Attempt, EngineRecord, Record
 from .script import TaskSpec
 
+APART = 2.5
+"""Seconds after which the scheduler certainly knows that an engine has a connection again."""
+
 
 class Ledger:
     """The tasks, the engines, and how tasks have ended, as far as the hub has heard.
@@ -67,6 +70,10 @@ class Ledger:
     def was_apart(self, engine: str, seconds: float) -> bool:
         """Whether an engine had no connection at some time in these last seconds."""
         return time.monotonic() - seconds < self._apart_until.get(engine, math.inf)
+
+    def certainly_holds(self, record: Record) -> bool:
+        """Whether an engine has a task, and no connection of it was lost long ago."""
+        return record.is_held and not self.was_apart(record.attempts[-1].engine, APART)
 
     def settle(self, engine: str, notices: int) -> None:
         """The first `notices` of what the hub said of `engine` have been taken in."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from .ledger import Ledger
+from .ledger import APART, Ledger
 from .records import Record
 from .script import Script
 
@@ -59,7 +59,7 @@ class Placements:
             yield "against its follow"
         if record.outtask:
             yield "after it was answered"
-        if record.is_held:
+        if self._ledger.certainly_holds(record):
             yield "while another engine has it"
         if last and last.final:
             yield "after an engine gave its answer"
@@ -68,6 +68,7 @@ class Placements:
             and record.is_clear
             and not (last.replied_at or last.lost_since)
             and last.dead_since
+            and not self._ledger.was_apart(last.engine, APART)  # it may have been lost before
             and now < last.dead_since + self._grace
         ):
             yield "before the grace of its last one was over"

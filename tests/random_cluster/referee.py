@@ -206,7 +206,7 @@ class Referee:
     def _wrong(self, record: Record, frames: list[bytes], end: str) -> Iterator[str]:
         """Why a task must not end now, or not so."""
         last = record.last
-        if record.is_held:
+        if self.ledger.certainly_holds(record):
             yield "though an engine has it"
         if last and last.final and frames[3:] != last.final[1:]:
             yield "though an engine gave another answer"
