@@ -26,7 +26,7 @@ pytestmark = pytest.mark.cluster
 def test_engines_are_killed_frozen_and_added(
     cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cluster.start_controller("--RichTaskScheduler.engine_grace=3", "--TaskScheduler.hwm=4")
+    cluster.start_controller("--RichTaskScheduler.engine_grace=5", "--TaskScheduler.hwm=4")
     for _ in range(4):
         cluster.start_engine()
     with cluster.connect() as client:
