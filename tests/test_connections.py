@@ -296,12 +296,22 @@ def test_an_engine_that_is_too_busy_to_read_keeps_its_connection(
     engine, client = cluster.engine(b"e1"), cluster.client()
     submitted = [client.submit(bytes(3000)) for _ in range(4000)]
     cluster.wait_for(lambda: len(cluster.hear()) and cluster.proxy.passed("engine") > 3e6, "tasks")
-    passed = -1
-    while passed < cluster.proxy.passed("engine"):  # until no more pass, nor pings do
-        passed = cluster.proxy.passed("engine")
-        time.sleep(1)
+    cluster.wait_for(unchanged(lambda: cluster.proxy.passed("engine"), 1.0), "no more to pass")
     assert [engine.take()[0] for _ in submitted] == submitted
     assert cluster.proxy.connections() == 1
+
+
+def unchanged(value: Callable[[], int], seconds: float) -> Callable[[], bool]:
+    """The condition that a value has been the same for a while; to be asked again and again."""
+    last, since = value(), time.monotonic()
+
+    def is_unchanged() -> bool:
+        nonlocal last, since
+        if value() != last:
+            last, since = value(), time.monotonic()
+        return time.monotonic() - since >= seconds
+
+    return is_unchanged
 
 
 class Held(RichTaskScheduler):

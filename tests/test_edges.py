@@ -13,7 +13,7 @@ from typing import Any
 import ipyparallel as ipp
 import pytest
 
-from .chaos_load import outcome
+from .chaos_load import hold, outcome
 from .processes import PATIENCE, wait_for
 from .real_cluster import Cluster
 
@@ -116,14 +116,14 @@ def test_tasks_that_only_waited_on_a_dead_engine_are_not_said_to_have_run(
 ) -> None:
     options = ["--TaskScheduler.hwm=5", "--RichTaskScheduler.engine_grace=0.5"]
     with started(cluster, 2, *options) as client:
-        busy = client[1].apply_async(hold_until, str(tmp_path / "release"))
-        first = client.load_balanced_view([0]).apply_async(hold_until, str(tmp_path / "never"))
+        busy = client[1].apply_async(hold, str(tmp_path))
+        first = client.load_balanced_view([0]).apply_async(hold, str(tmp_path))
         view = client.load_balanced_view()
         waiting = [view.apply_async(pow, 2, number) for number in range(8)]
         wait_for(lambda: cluster.validate() == 9, "all tasks on the two engines")
         os.kill(cluster.pid(0), signal.SIGKILL)
         wait_for(lambda: client.ids == [1], "the end of the engine")
-        (tmp_path / "release").touch()
+        (tmp_path / f"release.{cluster.pid(1)}").touch()
         busy.get(timeout=PATIENCE)
         assert answers([first]) == ["EngineError"]
         ends = answers(waiting)
@@ -131,14 +131,6 @@ def test_tasks_that_only_waited_on_a_dead_engine_are_not_said_to_have_run(
         texts = [str(result.exception()) for result in [first, *waiting] if not result.successful()]
         assert [("died while running" in text) for text in texts] == [True] + 4 * [False]
         assert all("engine 0" in text.lower() for text in texts)
-
-
-def hold_until(path: str) -> None:
-    import os
-    import time
-
-    while not os.path.exists(path):
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("engines", [4, 3])

@@ -138,7 +138,7 @@ FAULTS = {
 
 
 def test_the_referee_finds_schedulers_out() -> None:
-    plays = [(seed, kind) for kind in FAULTS for seed in (5, 33, 3, 8)]  # with losses
+    plays = [(seed, kind) for kind in FAULTS for seed in (5, 33)]  # with losses
     found: dict[type, Counter[str]] = {kind: Counter() for kind in FAULTS}
     for (_, kind), result in zip(plays, run_many(plays), strict=True):
         found[kind] += result.breaches

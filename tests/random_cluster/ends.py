@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from .ledger import APART, Ledger
+from .ledger import Ledger
 from .records import Record
 from .script import Script, TaskSpec
 
@@ -43,9 +43,9 @@ class Ends:
             if not spec.timeout or now < record.sent_at + spec.timeout:
                 yield f"after {now - record.sent_at:.3f} s"
         elif end == "EngineError":
-            apart = last is not None and self._ledger.was_apart(last.engine, APART)
+            far = last is not None and self._ledger.was_far(last.engine)
             if last is None or (
-                record.is_clear and not (last.dead_since or last.lost_since or apart)
+                record.is_clear and not (last.dead_since or last.lost_since or far)
             ):
                 yield "with no engine dead, and nothing lost"
             elif (
@@ -87,7 +87,7 @@ class Ends:
             and spec.follow.check(*self._ledger.ends_on(name))
         }
         # those that it needs have long no connection; or it waited long enough for another one
-        far = {name for name in able if self._ledger.was_apart(name, APART)}
+        far = {name for name in able if self._ledger.was_apart(name)}
         if not (spec.targets or spec.follow):
             waited = now > record.sent_at + self._patience
             return bool(refused) and able <= far | refused and waited

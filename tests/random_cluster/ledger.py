@@ -13,6 +13,9 @@ from .script import TaskSpec
 APART = 2.5
 """Seconds after which the scheduler certainly knows that an engine has a connection again."""
 
+FAR = 1.5
+"""Seconds without a connection before which no engine is given up: the scheduler's pauses."""
+
 
 class Ledger:
     """The tasks, the engines, and how tasks have ended, as far as the hub has heard.
@@ -35,7 +38,7 @@ class Ledger:
         self.finished: dict[bool, set[str]] = {True: set(), False: set()}
         self.finished_on: dict[tuple[str, bool], set[str]] = defaultdict(set)
         self.place: dict[str, str | None] = {}
-        self._apart_until: dict[str, float] = {}
+        self._apart: dict[str, tuple[float, float]] = {}  # from when to when, the last time
         self._numbers = count(1)
 
     def submit(self, spec: TaskSpec, frames: list[bytes]) -> None:
@@ -45,6 +48,10 @@ class Ledger:
         record = self.engines.setdefault(engine, EngineRecord())
         record.notices += 1
         record.dead_since = None
+        now = time.monotonic()
+        _, until = self._apart.get(engine, (now, math.inf))
+        if until == math.inf:
+            self._apart[engine] = now, until  # as a new engine it is tried anew
         for task in self.records.values():
             task.refused_by.pop(engine, None)  # one that comes back is a new engine
             task.failed_on.pop(engine, None)
@@ -61,19 +68,27 @@ class Ledger:
 
     def connect(self, engine: str) -> None:
         """An engine has got a connection."""
-        self._apart_until[engine] = time.monotonic()
+        now = time.monotonic()
+        since, _ = self._apart.get(engine, (now, now))
+        self._apart[engine] = since, now
 
     def disconnect(self, engine: str) -> None:
         """An engine has lost its connection."""
-        self._apart_until[engine] = math.inf
+        self._apart[engine] = time.monotonic(), math.inf
 
-    def was_apart(self, engine: str, seconds: float) -> bool:
-        """Whether an engine had no connection at some time in these last seconds."""
-        return time.monotonic() - seconds < self._apart_until.get(engine, math.inf)
+    def was_apart(self, engine: str) -> bool:
+        """Whether an engine may seem to have no connection."""
+        _, until = self._apart.get(engine, (0.0, math.inf))
+        return time.monotonic() - APART < until
+
+    def was_far(self, engine: str) -> bool:
+        """Whether an engine may seem to have none, and had none for so long that it is given up."""
+        since, until = self._apart.get(engine, (0.0, math.inf))
+        return self.was_apart(engine) and min(until, time.monotonic()) - since >= FAR
 
     def certainly_holds(self, record: Record) -> bool:
-        """Whether an engine has a task, and no connection of it was lost long ago."""
-        return record.is_held and not self.was_apart(record.attempts[-1].engine, APART)
+        """Whether an engine has a task, and cannot have been given up."""
+        return record.is_held and not self.was_far(record.attempts[-1].engine)
 
     def settle(self, engine: str, notices: int) -> None:
         """The first `notices` of what the hub said of `engine` have been taken in."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from .ledger import APART, Ledger
+from .ledger import Ledger
 from .records import Record
 from .script import Script
 
@@ -68,7 +68,7 @@ class Placements:
             and record.is_clear
             and not (last.replied_at or last.lost_since)
             and last.dead_since
-            and not self._ledger.was_apart(last.engine, APART)  # it may have been lost before
+            and not self._ledger.was_far(last.engine)  # it may have been lost before
             and now < last.dead_since + self._grace
         ):
             yield "before the grace of its last one was over"
