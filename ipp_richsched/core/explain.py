@@ -48,19 +48,19 @@ class Explain:
         places = task.follow_engines
         gone = [ident for ident in places if ident not in self._pool.engines]
         if gone:
-            return CannotFollow(Obstacle.GONE, names(gone))
+            return CannotFollow(Obstacle.GONE, _names(gone))
         outside = places - (task.targets or places)
         if outside:
-            return CannotFollow(Obstacle.OFF_TARGETS, names(outside))
+            return CannotFollow(Obstacle.OFF_TARGETS, _names(outside))
         if task.follow.all and len(places) > 1:
-            return CannotFollow(Obstacle.APART, names(places))
+            return CannotFollow(Obstacle.APART, _names(places))
         return self._unreachable("follow", task.follow)
 
     @staticmethod
     def no_target_left(task: Task) -> NoTargetLeft:
         """Why none of a task's targets can run it."""
         assert task.targets is not None
-        return NoTargetLeft(names(task.targets))
+        return NoTargetLeft(_names(task.targets))
 
     def timed_out(self, task: Task) -> TimedOut:
         """What a task waited for until its timeout ended; O(ids)."""
@@ -84,12 +84,12 @@ class Explain:
         places, engines = Prospects.places(task), self._pool.engines
         absent = [ident for ident in places or () if ident not in engines]
         refused = [engine.ident for engine in task.refused_by if self._pool.has(engine)]
-        return Stranded(seconds, names(absent), names(refused))
+        return Stranded(seconds, _names(absent), _names(refused))
 
     def out_of_reach(self, task: Task, seconds: float) -> OutOfReach:
         """That the engines which may run a task were not reached for this long; O(engines)."""
         able = self._pool.among(Prospects.places(task))
-        return OutOfReach(seconds, names(engine.ident for engine in able))
+        return OutOfReach(seconds, _names(engine.ident for engine in able))
 
     def _unfinished(self, dependency: Dependency) -> Few:
         return few(msg_id for msg_id in dependency.ids if msg_id not in self._history)
@@ -107,6 +107,6 @@ class Explain:
         return UnreachableDependency(field, tuple(ended[:SHOWN]), len(ended[SHOWN:]), cause)
 
 
-def names(idents: Iterable[bytes]) -> Few:
+def _names(idents: Iterable[bytes]) -> Few:
     """A few of many engines, by name."""
     return few(map(engine_name, idents))

@@ -19,7 +19,7 @@ from .absence import Absence
 from .actions import Action, AssignTask
 from .cascade import Cascade
 from .deadlines import Entry, Kind
-from .engines.engine import Attempt
+from .engines.engine import Attempt, Engine
 from .engines.pool import EnginePool
 from .engines.schemes import find_scheme
 from .events import (
@@ -265,14 +265,19 @@ class SchedulerCore:
                 self._lifecycle.fail(step, task, InternalError())
 
     def _asking_failed(self, step: Step, event: AskingFailed) -> None:
-        engine = self.pool.engines.get(event.engine)
-        if engine is not None and event.question in engine.questions:
+        engine = self._asked(event)
+        if engine is not None:
             self._questions.not_asked(step, engine, event.question)
 
     def _engine_answered(self, step: Step, event: EngineAnswered) -> None:
-        engine = self.pool.engines.get(event.engine)
-        if engine is not None and event.question in engine.questions:
+        engine = self._asked(event)
+        if engine is not None:
             self._questions.answered(step, engine, event.question)
+
+    def _asked(self, event: AskingFailed | EngineAnswered) -> Engine | None:
+        """The engine of a question that is open; None if it was of an engine's earlier life."""
+        engine = self.pool.engines.get(event.engine)
+        return engine if engine is not None and event.question in engine.questions else None
 
     def _connections_changed(self, step: Step, event: ConnectionsChanged) -> None:
         self._questions.connections_changed(step)

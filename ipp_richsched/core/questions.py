@@ -16,8 +16,7 @@ from typing import NamedTuple
 from .actions import AskEngine
 from .deadlines import Kind
 from .engines.engine import Engine
-from .lifecycle import QUESTION_PAUSE as PAUSE
-from .lifecycle import Lifecycle
+from .lifecycle import QUESTION_PAUSE, Lifecycle
 from .reach import FIRST_PAUSE, Reach
 from .reasons import AnswerLost, ConnectionLost
 from .state import State
@@ -80,7 +79,7 @@ class Questions:
         self._asked += 1
         engine.questions[self._asked] = step.now
         step.actions.append(AskEngine(engine.ident, self._asked))
-        self._lifecycle.probe_at(engine, step.now + max(step.now - oldest.since, PAUSE))
+        self._lifecycle.probe_at(engine, step.now + max(step.now - oldest.since, QUESTION_PAUSE))
 
     def not_asked(self, step: Step, engine: Engine, question: int) -> None:
         """A question did not reach its engine; what that has is lost if it goes on for long."""
@@ -98,7 +97,7 @@ class Questions:
         if self._probe_after is None:
             return
         for engine in self._pool.engines.values():
-            when = step.now + PAUSE * max(1, len(engine.questions))
+            when = step.now + QUESTION_PAUSE * max(1, len(engine.questions))
             if engine.attempts and (engine.probe is None or engine.probe.when > when):
                 self._lifecycle.probe_at(engine, when)
 

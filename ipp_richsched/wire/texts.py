@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from ipyparallel import error
@@ -183,13 +183,9 @@ def _engine_died(msg_id: str, reason: EngineDied, called: Called) -> str:
 
 
 def _engines_crashed(msg_id: str, reason: EnginesCrashed, called: Called) -> str:
-    engines = _listed(engine_text(engine, called) for engine in reason.engines)
+    engines = ", ".join(engine_text(engine, called) for engine in reason.engines)
     plural = "s" if len(reason.engines) > 1 else ""
     return f"task {msg_id}: {len(reason.engines)} engine{plural} died while running it: {engines}"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
 
 
 def _answer_lost(msg_id: str, reason: AnswerLost, called: Called) -> str:
