@@ -26,7 +26,7 @@ pytestmark = pytest.mark.cluster
 def test_engines_are_killed_frozen_and_added(
     cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cluster.start_controller("--RichTaskScheduler.engine_grace=5", "--TaskScheduler.hwm=4")
+    cluster.start_controller("--RichTaskScheduler.engine_grace=3", "--TaskScheduler.hwm=4")
     for _ in range(4):
         cluster.start_engine()
     with cluster.connect() as client:
@@ -92,7 +92,8 @@ def strike(cluster: Cluster, client: ipp.Client, load: Load, kind: str, director
         release(other)
         expected = ("released", other)
     load.wait_for(held.done, "the answer to the held task")
-    assert outcome(held) == expected
+    said = [line for line in cluster.controller.log.splitlines() if held.msg_ids[0] in line]
+    assert outcome(held) == expected, (held.exception(), said)
 
 
 # -- the controller restarted, a client gone -----------------------------------------------
