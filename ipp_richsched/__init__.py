@@ -7,16 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["RichController", "RichTaskScheduler", "__version__", "register"]
+__all__ = [
+    "EngineBusy",
+    "RichController",
+    "RichTaskScheduler",
+    "RichView",
+    "__version__",
+    "register",
+    "view",
+]
 
 if TYPE_CHECKING:
+    from .client.view import RichView, view
     from .controller.app import RichController, register
     from .scheduler.task_scheduler import RichTaskScheduler
+    from .wire.busy import EngineBusy
 
 _HOMES = {
+    "EngineBusy": ".wire.busy",
     "RichController": ".controller.app",
     "RichTaskScheduler": ".scheduler.task_scheduler",
+    "RichView": ".client.view",
     "register": ".controller.app",
+    "view": ".client.view",
 }
 
 

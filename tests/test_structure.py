@@ -31,13 +31,14 @@ RULES: dict[str, set[str]] = {
     "wire": {"core"},
     "scheduler": {"core", "wire"},
     "controller": {"core", "wire", "scheduler"},
+    "client": {"wire"},
     "workflows": set(),
     "demo": {"workflows"},
     "cli": {"controller", "demo", "workflows"},
 }
 """What each folder may import besides itself."""
 
-TOP = {"__init__": {"controller", "scheduler"}, "__main__": {"controller"}}
+TOP = {"__init__": {"client", "controller", "scheduler", "wire"}, "__main__": {"controller"}}
 """The only modules outside of the folders, and what they may import."""
 
 CORE_FOLDERS = {"engines", "ready", "placement"}

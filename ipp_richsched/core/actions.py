@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeAlias
 
+from .failures import NO_NAMES, Few
 from .notices import Notice
-from .reasons import NO_NAMES, Few, Reason
+from .reasons import Reason
 from .record import record
 
 

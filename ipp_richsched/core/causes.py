@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from .reasons import Cause
+from .failures import Cause
 
 REMEMBERED = 1_000
 """Of how many failed tasks the cause is known; those that were asked for last stay."""

@@ -14,8 +14,9 @@ from functools import cache
 from inspect import signature
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from . import actions, events, notices, reasons
+from . import actions, attempt_reasons, events, failures, notices, reasons
 from .dependency import Dependency
+from .flags import RichFlags
 from .settings import Settings
 
 TYPE = "type"
@@ -156,11 +157,14 @@ def _classes(module: types.ModuleType) -> dict[str, type]:
 
 
 _KNOWN: dict[str, type] = {
+    **_classes(failures),
+    **_classes(attempt_reasons),
     **_classes(reasons),
     **_classes(notices),
     **_classes(events),
     **_classes(actions),
     "Dependency": Dependency,
+    "RichFlags": RichFlags,
     "Settings": Settings,
 }
 """Every class that can be written, by its name."""

@@ -14,6 +14,8 @@ class Kind(enum.Enum):
     STRANDED = "a task's wait for an engine that could take it"
     RETRY = "the time before engines that failed a task may try it again"
     ASK_AGAIN = "the pause before engines that refused a task are asked again"
+    BUSY = "the time before an engine that was busy may try a task again"
+    RUN = "the time that an engine may take for a task"
     GRACE = "the time in which a dead engine's replies still count"
     PAUSE = "the pause of an engine that could not be reached"
     PROBE = "the time before an engine is asked about the tasks that it holds"

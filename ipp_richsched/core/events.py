@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeAlias
 
 from .dependency import NOTHING, Dependency
-from .reasons import TaskError
+from .failures import TaskError
+from .flags import PLAIN, RichFlags
 from .record import record
 
 
@@ -135,6 +136,8 @@ class TaskSubmitted(NamedTuple):
         Seconds that it may spend in the queue each time it is queued; None for ever.
     retries : int
         How many failed attempts may be followed by another.
+    rich : RichFlags
+        What else it asks for.
     """
 
     msg_id: str
@@ -144,6 +147,7 @@ class TaskSubmitted(NamedTuple):
     follow: Dependency = NOTHING
     timeout: float | None = None
     retries: int = 0
+    rich: RichFlags = PLAIN
 
 
 @record
@@ -187,6 +191,8 @@ class TaskReplied(NamedTuple):
         The `AssignTask.mark` that the engine sent back.
     error : TaskError or None
         What the task raised.
+    busy : float or None
+        If it raised `EngineBusy`: for how many seconds the engine is not to be tried again.
     """
 
     engine: bytes
@@ -197,6 +203,7 @@ class TaskReplied(NamedTuple):
     problem: str | None = None
     mark: int = 0
     error: TaskError | None = None
+    busy: float | None = None
 
 
 @record

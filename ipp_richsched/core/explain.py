@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .dependency import Dependency
+from .failures import SHOWN, Few, engine_name, few
 from .placement.prospects import Prospects
 from .reasons import (
-    SHOWN,
     Awaited,
     CannotFollow,
     Ended,
-    Few,
     NoTargetLeft,
     Obstacle,
     OutOfReach,
     Stranded,
     TimedOut,
     UnreachableDependency,
-    engine_name,
-    few,
 )
 from .state import State
 from .task import WAITING, Task
@@ -77,6 +74,8 @@ class Explain:
             return Awaited.ABSENT_ENGINE
         if task.stranding is not None:
             return Awaited.WILLING_ENGINE
+        if task.busy:
+            return Awaited.FREE_ENGINE
         return Awaited.FRESH_ENGINE if task.failed_on else Awaited.ENGINE
 
     def stranded(self, task: Task, seconds: float | None) -> Stranded:

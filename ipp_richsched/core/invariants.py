@@ -27,6 +27,8 @@ def check(state: State, prospects: Prospects) -> None:
     for engine in pool.engines.values():
         for msg_id, attempt in engine.attempts.items():
             assert (attempt.msg_id, attempt.engine) == (msg_id, engine), f"{attempt} is misplaced"
+            if msg_id not in state.tasks:
+                assert state.abandoned[msg_id] is attempt, f"{attempt} holds its engine for nobody"
         idle = [task for task in queued if queue.group_of(task).admits(engine)]
         room = pool.has_room(engine) and not state.busy
         assert not (idle and room), f"{engine} has room for {idle[0]}"
@@ -68,7 +70,8 @@ def _check_task(state: State, prospects: Prospects, task: Task) -> None:
         assert not (stuck and prospects.is_hopeless(task)), f"{task} waits for engines gone"
         if stuck and prospects.follow(task) is not PENDING:
             forever = state.settings.stranded_timeout is None
-            assert task.parking or forever, f"{task} waits in silence"
-            possible = pool.has_any(prospects.places(task), task.refused_by)
+            assert task.parking or task.busy or forever, f"{task} waits in silence"
+            kept = task.refused_by.union(task.busy or ())
+            possible = pool.has_any(prospects.places(task), kept)
             retried = task.parking is not None and task.parking.kind is Kind.RETRY
             assert retried or not possible, f"{task} may be tried again and is given up"

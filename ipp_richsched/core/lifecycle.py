@@ -13,9 +13,9 @@ from .actions import AssignTask, FailTask, RefuseTask, RelayReply, Warn
 from .deadlines import Kind
 from .engines.engine import Attempt, Engine
 from .events import TaskReplied, TaskSubmitted
+from .failures import Cause, engine_name, few
 from .notices import Notice, TaskRetried
-from .ready.order import rank_of
-from .reasons import Cause, Reason, UnreachableDependency, engine_name, few
+from .reasons import Reason, UnreachableDependency
 from .record import make
 from .state import State
 from .step import Step
@@ -39,6 +39,8 @@ class Lifecycle:
         self._pool = state.pool
         self._tasks = state.tasks
         self._queue = state.queue
+        self._abandoned = state.abandoned
+        self._order = state.order
         self._graph = state.graph
         self._deadlines = state.deadlines
         self._history = state.history
@@ -48,7 +50,6 @@ class Lifecycle:
         self._retry_elsewhere = math.inf if elsewhere is None else elsewhere
         self._backlog = state.backlog
         self._note = state.story.note
-        self._submitted = 0
 
     def submit(self, step: Step, event: TaskSubmitted) -> Task | None:
         """Take in a new task; None if there was one under its id."""
@@ -58,16 +59,16 @@ class Lifecycle:
             message = first.message if first is not None else None
             step.actions.append(RefuseTask(msg_id, event.message, message))
             return None
-        self._submitted += 1
         task = self._tasks[msg_id] = Task(
             msg_id,
-            rank_of(self._submitted),
+            self._order.rank_of_next(step.now, event.rich.priority),
             event.message,
             event.targets,
             event.after,
             event.follow,
             event.timeout,
             event.retries,
+            event.rich,
         )
         return task
 
@@ -92,8 +93,10 @@ class Lifecycle:
         mark = number if engine.ident in task.had_by else 0
         msg_id = task.msg_id
         self._note((step.now, msg_id, "assigned to", engine.ident))
-        attempt = Attempt(msg_id, engine, number, mark, step.now)
+        attempt = Attempt(msg_id, engine, number, mark, step.now, task.rich.run_timeout)
         task.attempt = engine.attempts[msg_id] = attempt
+        if attempt.run_timeout is not None:
+            self._start_clock(step, engine)
         step.actions.append(make(AssignTask, (msg_id, engine.ident, task.message, number, mark)))
         self._pool.assign(engine)
         if self._probe_after is not None:
@@ -112,11 +115,19 @@ class Lifecycle:
         task = self._tasks.get(attempt.msg_id)
         return task if task is not None and task.attempt is attempt else None
 
-    def end_attempt(self, attempt: Attempt, task: Task | None) -> None:
+    def _start_clock(self, step: Step, engine: Engine) -> None:
+        """Have the time run that an engine may take for what it is working on."""
+        oldest = next(iter(engine.attempts.values()))
+        if oldest.run_timeout is not None and oldest.timer is None:
+            oldest.timer = self._deadlines.add(step.now + oldest.run_timeout, Kind.RUN, oldest)
+
+    def end_attempt(self, step: Step, attempt: Attempt, task: Task | None) -> None:
         """An engine is done with an attempt, or lost: its slot is free.
 
         Parameters
         ----------
+        step : Step
+            The step.
         attempt : Attempt
             What is over.
         task : Task or None
@@ -124,10 +135,17 @@ class Lifecycle:
         """
         if task is not None:
             task.attempt = None
+        else:
+            self._abandoned.pop(attempt.msg_id, None)
         engine = attempt.engine
         del engine.attempts[attempt.msg_id]
         self._pool.finish(engine)
-        if engine.questions and engine.attempts:
+        if attempt.timer is not None:
+            self._deadlines.cancel(attempt.timer)
+        if not engine.attempts:
+            return
+        self._start_clock(step, engine)
+        if engine.questions:
             # The next question was set by the age of this one, which may have been great.
             assert self._probe_after is not None
             oldest, last = next(iter(engine.attempts.values())), next(reversed(engine.questions))
@@ -154,19 +172,22 @@ class Lifecycle:
         """An attempt on `engine` failed, and there is a retry left or no reply to relay."""
         if task.retries_left > 0:
             task.retries_left -= 1
-            task.stranding = None
-            if self._retry_elsewhere:
-                task.failed_on |= {engine}
-                task.fresh_until = step.now + self._retry_elsewhere
-            self.warn(step, TaskRetried(task.msg_id, reason, task.retries_left))
-            self.take_back(step, task, engine)
+            self.retry(step, task, engine, reason)
         else:
             self.fail(step, task, reason, engine.ident)
 
-    def go_behind(self, task: Task) -> None:
+    def retry(self, step: Step, task: Task, engine: Engine, reason: Reason) -> None:
+        """An attempt on `engine` failed, and there is to be another."""
+        task.stranding = None
+        if self._retry_elsewhere:
+            task.failed_on |= {engine}
+            task.fresh_until = step.now + self._retry_elsewhere
+        self.warn(step, TaskRetried(task.msg_id, reason, task.retries_left))
+        self.take_back(step, task, engine)
+
+    def go_behind(self, step: Step, task: Task) -> None:
         """Have a task that is not queued come after all others that are there."""
-        self._submitted += 1
-        task.rank = rank_of(self._submitted)
+        task.rank = self._order.rank_behind(step.now)
 
     def requeue(self, task: Task) -> None:
         """Have a queued task offered to engines again: others may take it now."""
@@ -193,7 +214,9 @@ class Lifecycle:
         self._graph.unwatch(task)
         if task.group is not None:
             self._queue.remove(task)
-        task.attempt = None
+        if task.attempt is not None:
+            self._abandoned[task.msg_id] = task.attempt
+            task.attempt = None
         cause = reason.cause if isinstance(reason, UnreachableDependency) else None
         cause = cause or Cause(task.msg_id, failure=reason.failure)
         self._causes.record(task.msg_id, cause)
@@ -222,6 +245,9 @@ class Lifecycle:
         task.move(state)
         step.actions.append(answer)
         self._stop_timers(task)
+        if task.busy is not None:
+            for entry in task.busy.values():
+                self._deadlines.cancel(entry)
         msg_id = task.msg_id
         del self._tasks[msg_id]
         succeeded = state is SUCCEEDED

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import islice, takewhile
 
+from .attempt_reasons import EngineDied, EnginesCrashed
 from .deadlines import Kind
 from .engines.engine import Attempt, Engine
 from .lifecycle import Lifecycle
 from .questions import Questions, Verdict
-from .reasons import EngineDied, EnginesCrashed
 from .state import State
 from .step import Step
 from .task import Task
@@ -72,18 +72,28 @@ class Losses:
         for attempt in attempts:
             task = self._lifecycle.waiting_for(attempt)
             with step.on(task):
-                self._lifecycle.end_attempt(attempt, task)
+                self._lifecycle.end_attempt(step, attempt, task)
                 end(step, task, attempt.engine)
 
     def _end_dead(self, step: Step, task: Task | None, engine: Engine) -> None:
         oldest, engine.blamed = not engine.blamed, True
         if task is None:
             return
+        own = task.rich.max_crashes
         if oldest:
             task.crashed += (engine.ident,)
-            if task.retries_left and len(task.crashed) == self._max_crashes:
+            deaths = len(task.crashed)
+            if own is None:
+                is_last = task.retries_left > 0 and deaths == self._max_crashes
+            else:
+                is_last = deaths > own
+            if is_last:
                 self._lifecycle.fail(step, task, EnginesCrashed(task.crashed), engine.ident)
                 return
             # The others may be done before it takes the next engine.
-            self._lifecycle.go_behind(task)
-        self._lifecycle.retry_or_fail(step, task, engine, EngineDied(engine.ident, oldest))
+            self._lifecycle.go_behind(step, task)
+        reason = EngineDied(engine.ident, oldest)
+        if own is None:
+            self._lifecycle.retry_or_fail(step, task, engine, reason)
+        else:
+            self._lifecycle.retry(step, task, engine, reason)

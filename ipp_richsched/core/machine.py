@@ -17,9 +17,10 @@ from typing import TypeAlias
 
 from .absence import Absence
 from .actions import Action, AssignTask
+from .attempts import Attempts
 from .cascade import Cascade
 from .deadlines import Entry, Kind
-from .engines.engine import Attempt, Engine
+from .engines.engine import Engine
 from .engines.pool import EnginePool
 from .engines.schemes import find_scheme
 from .events import (
@@ -38,27 +39,21 @@ from .events import (
 )
 from .explain import Explain
 from .invariants import check
+from .lending import Lending
 from .lifecycle import Lifecycle
 from .losses import Losses
-from .notices import EngineGone, EngineNotice, Oddity, ReplyDiscarded, TraceFailed
+from .notices import EngineGone, EngineNotice, Oddity, TraceFailed
 from .placement.match import Placement
 from .placement.prospects import Prospects
 from .placement.stranded import Strandings
 from .questions import Questions
 from .reach import Reach
-from .reasons import (
-    AttemptFailed,
-    InternalError,
-    InvalidDependency,
-    InvalidMetadata,
-    NoStatus,
-    Reason,
-)
+from .reasons import InvalidDependency, InvalidMetadata
 from .recovery import Recovery
 from .settings import Settings
 from .state import State
 from .step import Step
-from .task import Task
+from .task import WAITING, Task
 
 Trace: TypeAlias = Callable[[float, Event, list[Action]], object]
 """What is called with the time, the event and the actions of each step."""
@@ -101,25 +96,27 @@ class SchedulerCore:
         self._recovery = Recovery(self.state, self._lifecycle)
         self._prospects = Prospects(pool)
         self._explain = Explain(self.state)
+        self._lending = Lending(self.state)
         self._absence = Absence(self.state, self._lifecycle)
         self._reach = Reach(self.state, self._lifecycle)
         self._questions = Questions(self.state, self._lifecycle, self._reach)
         self._losses = Losses(self.state, self._lifecycle, self._questions)
         parts = self.state, self._lifecycle, self._prospects
         self._strandings = Strandings(*parts, self._explain, self._reach)
+        self._attempts = Attempts(self.state, self._lifecycle, self._strandings, self._reach)
         self._placement = Placement(*parts, self._strandings)
         self._cascade = Cascade(*parts, self._explain, self._strandings)
         self._handlers = {
             EngineRegistered: self._engine_registered,
             EngineUnregistered: self._engine_unregistered,
-            EngineUnreachable: self._engine_unreachable,
-            SendingFailed: self._sending_failed,
+            EngineUnreachable: self._attempts.unreachable,
+            SendingFailed: self._attempts.sending_failed,
             AskingFailed: self._asking_failed,
             EngineAnswered: self._engine_answered,
             ConnectionsChanged: self._connections_changed,
             TaskSubmitted: self._task_submitted,
             TaskRejected: self._task_rejected,
-            TaskReplied: self._task_replied,
+            TaskReplied: self._attempts.replied,
             TimePassed: self._time_passed,
         }
 
@@ -148,7 +145,9 @@ class SchedulerCore:
         # While a backlog exists, events only record their own effect; TimePassed alone works it
         # off.  Otherwise each event in a flood would pay for a slice.
         backlog = self._backlog  # as `busy`, without its calls
-        settles = not (backlog.news or backlog.reviews or backlog.unplaced or self.pool.roomy)
+        settles = not (
+            backlog.news or backlog.reviews or backlog.unplaced or backlog.loans or self.pool.roomy
+        )
         try:
             self._handlers[type(event)](step, event)  # type: ignore[operator]
             if settles:
@@ -222,48 +221,6 @@ class SchedulerCore:
         reviews.extend(self.state.graph.watchers(engine.ident))
         reviews.extend(self._strandings.engine_died(engine))
 
-    def _find_attempt(self, msg_id: str, engine: bytes) -> Attempt | None:
-        """The attempt of a task that counts, or holds this engine though it is answered."""
-        task = self.tasks.get(msg_id)
-        if task is not None and task.attempt is not None:
-            return task.attempt
-        holder = self.pool.engines.get(engine)
-        return holder.attempts.get(msg_id) if holder is not None else None
-
-    def _not_sent(self, event: EngineUnreachable | SendingFailed) -> Attempt | None:
-        """The attempt that was not sent, unless it has ended in the meantime."""
-        attempt = self._find_attempt(event.msg_id, event.engine)
-        return attempt if attempt is not None and attempt.number == event.attempt else None
-
-    def _engine_unreachable(self, step: Step, event: EngineUnreachable) -> None:
-        attempt = self._not_sent(event)
-        if attempt is None:
-            return
-        first = self._reach.lost(step, attempt.engine)
-        task = self._lifecycle.waiting_for(attempt)
-        with step.on(task):
-            self._lifecycle.end_attempt(attempt, task)
-            if task is not None:
-                task.unsent += 1
-                if self._strandings.is_out_of_reach(task):
-                    self._strandings.give_up(step, task)
-                else:
-                    # The engine never got it, so its timeout goes on from where it was.
-                    self._lifecycle.make_ready_again(step, task, task.expires)
-        if first:
-            self.state.backlog.reviews.extend(self._strandings.engine_lost(attempt.engine))
-
-    def _sending_failed(self, step: Step, event: SendingFailed) -> None:
-        attempt = self._not_sent(event)
-        if attempt is None:
-            return
-        task = self._lifecycle.waiting_for(attempt)
-        with step.on(task):
-            self._lifecycle.end_attempt(attempt, task)
-            if task is not None:
-                # Tried again, it might fail again for ever, ahead of all other tasks.
-                self._lifecycle.fail(step, task, InternalError())
-
     def _asking_failed(self, step: Step, event: AskingFailed) -> None:
         engine = self._asked(event)
         if engine is not None:
@@ -300,37 +257,14 @@ class SchedulerCore:
                 self._lifecycle.fail(step, task, reason)
             else:
                 self._cascade.advance(step, task)
+                if task.state is WAITING and not self.state.order.is_flat:
+                    self._lending.lend(task)
 
     def _task_rejected(self, step: Step, event: TaskRejected) -> None:
         task = self._lifecycle.submit(step, TaskSubmitted(event.msg_id, event.message))
         if task is not None:
             with step.on(task):
                 self._lifecycle.fail(step, task, InvalidMetadata(event.problem))
-
-    def _task_replied(self, step: Step, event: TaskReplied) -> None:
-        ident, msg_id, status, dependencies_met, _, problem, mark, error = event
-        attempt = self._find_attempt(msg_id, ident)
-        if attempt is None or attempt.mark != mark or attempt.engine.ident != ident:
-            self._lifecycle.warn(step, ReplyDiscarded(ident, msg_id))
-            return
-        engine = attempt.engine
-        if engine.pause:
-            self._reach.found(engine)
-        task = self._lifecycle.waiting_for(attempt)
-        with step.on(task):
-            self._lifecycle.end_attempt(attempt, task)
-            if task is None:
-                return
-            if not dependencies_met:
-                task.refused_by |= {engine}
-                self._lifecycle.take_back(step, task, engine)
-            elif status in ("ok", "aborted") or (status and not task.retries_left):
-                self._lifecycle.relay(step, task, event)
-            else:
-                reason: Reason = AttemptFailed(ident, error)
-                if not status:
-                    reason = NoStatus(ident, problem)
-                self._lifecycle.retry_or_fail(step, task, engine, reason)
 
     def _time_passed(self, step: Step, event: TimePassed) -> None:
         if self.state.busy:
@@ -352,6 +286,12 @@ class SchedulerCore:
             self.pool.set_paused(entry.subject, False)
         elif entry.kind is Kind.GRACE:
             self._losses.end_grace(step, entry.subject)
+        elif entry.kind is Kind.RUN:
+            self._attempts.ran_too_long(step, entry.subject)
+        elif entry.kind is Kind.BUSY:
+            task, engine = entry.subject
+            with step.on(task):
+                self._strandings.busy_is_over(task, engine)
         elif entry.kind is Kind.PROBE:
             entry.subject.probe = None
             self._questions.ask(step, entry.subject)
@@ -375,9 +315,12 @@ class SchedulerCore:
         """Work off what events entail, as far as the budget of the step goes."""
         backlog, roomy = self._backlog, self.pool.roomy
         while True:
+            if backlog.loans:
+                self._lending.work(step)
             if backlog.news or backlog.reviews:
                 self._cascade.work(step)
             if backlog.unplaced or roomy:
                 self._placement.match(step)
-            if not (backlog.news or backlog.reviews) or min(step.work_left, step.places_left) <= 0:
+            more = backlog.news or backlog.reviews or backlog.loans
+            if not more or min(step.work_left, step.places_left) <= 0:
                 return

@@ -14,11 +14,11 @@ import math
 from typing import NamedTuple
 
 from .actions import AskEngine
+from .attempt_reasons import AnswerLost, ConnectionLost
 from .deadlines import Kind
 from .engines.engine import Engine
 from .lifecycle import QUESTION_PAUSE, Lifecycle
 from .reach import FIRST_PAUSE, Reach
-from .reasons import AnswerLost, ConnectionLost
 from .state import State
 from .step import Step
 

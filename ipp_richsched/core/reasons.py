@@ -6,53 +6,19 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, TypeAlias
 
-SHOWN = 3
-"""How many names of a list are kept."""
-
-
-class Few(NamedTuple):
-    """A few names of many.
-
-    Attributes
-    ----------
-    names : tuple of str
-        The first of them in alphabetical order, `SHOWN` at most.
-    more : int
-        How many others there are.
-    """
-
-    names: tuple[str, ...] = ()
-    more: int = 0
-
-
-NO_NAMES = Few()
-"""No names at all."""
-
-
-def few(names: Iterable[str]) -> Few:
-    """The first few names of many; O(n log n)."""
-    ordered = sorted(names)
-    return Few(tuple(ordered[:SHOWN]), max(0, len(ordered) - SHOWN))
-
-
-def engine_name(ident: bytes) -> str:
-    """An engine's identity as text."""
-    return ident.decode("utf-8", "backslashreplace")
-
-
-class Failure(enum.Enum):
-    """The kinds of reasons: each reaches the client as an error of its own."""
-
-    INVALID_METADATA = "its metadata cannot be accepted"
-    INVALID_DEPENDENCY = "it depends on itself, or on no task of this scheduler"
-    IMPOSSIBLE_DEPENDENCY = "what it depends on can never be met"
-    TASK_TIMEOUT = "it waited too long in the queue"
-    ENGINE_ERROR = "the engine that had it is gone, or gave no answer that can be relayed"
-    INTERNAL_ERROR = "an error in the scheduler itself"
+from .attempt_reasons import (
+    AnswerLost,
+    AttemptFailed,
+    ConnectionLost,
+    EngineDied,
+    EnginesCrashed,
+    NoStatus,
+    RunTimedOut,
+)
+from .failures import NO_NAMES, Cause, Failure, Few
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,39 +53,6 @@ class InvalidDependency:
     field: str
     msg_id: str
     itself: bool
-
-
-class TaskError(NamedTuple):
-    """What a task raised, as its engine says.
-
-    Attributes
-    ----------
-    ename : str
-        The name of the exception.
-    evalue : str
-        The beginning of its text.
-    """
-
-    ename: str
-    evalue: str
-
-
-class Cause(NamedTuple):
-    """The failure with which a chain of failures began.
-
-    Attributes
-    ----------
-    msg_id : str
-        The task that failed.
-    error : TaskError or None
-        What it raised.
-    failure : Failure or None
-        Why it failed, if it did not raise.
-    """
-
-    msg_id: str
-    error: TaskError | None = None
-    failure: Failure | None = None
 
 
 class Ended(NamedTuple):
@@ -245,6 +178,7 @@ class Awaited(enum.Enum):
     DEPENDENCIES = "its dependencies"
     TURN = "its turn"
     FRESH_ENGINE = "an engine that had not failed it"
+    FREE_ENGINE = "an engine that is not busy with something else"
     WILLING_ENGINE = "an engine where its functional dependency (@require or @depend) is met"
     ABSENT_ENGINE = "an engine that it may run on: none of these is registered"
     ENGINE = "an engine with room that may run it"
@@ -272,103 +206,6 @@ class TimedOut:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineDied:
-    """A task's engine died, and no answer came within its grace.
-
-    Attributes
-    ----------
-    engine : bytes
-        The engine's identity.
-    running : bool
-        Whether the task was the oldest that it held: an engine works in order, so the others had
-        probably not begun.
-    """
-
-    failure: ClassVar[Failure] = Failure.ENGINE_ERROR
-    engine: bytes
-    running: bool
-
-
-@dataclass(frozen=True, slots=True)
-class EnginesCrashed:
-    """Engine after engine died while it ran a task.
-
-    Attributes
-    ----------
-    engines : tuple of bytes
-        Their identities, in the order of their deaths.
-    """
-
-    failure: ClassVar[Failure] = Failure.ENGINE_ERROR
-    engines: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerLost:
-    """An engine answered what was sent to it after a task, and not the task.
-
-    Attributes
-    ----------
-    engine : bytes
-        The engine's identity.
-    """
-
-    failure: ClassVar[Failure] = Failure.ENGINE_ERROR
-    engine: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLost:
-    """The engine that has a task is registered, and has long had no connection.
-
-    Attributes
-    ----------
-    engine : bytes
-        The engine's identity.
-    seconds : float
-        For how long, at least.
-    """
-
-    failure: ClassVar[Failure] = Failure.ENGINE_ERROR
-    engine: bytes
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptFailed:
-    """A task raised an error on an engine, and is retried.
-
-    Attributes
-    ----------
-    engine : bytes
-        The engine's identity.
-    error : TaskError or None
-        What it raised, as far as the reply tells.
-    """
-
-    failure: ClassVar[Failure] = Failure.ENGINE_ERROR
-    engine: bytes
-    error: TaskError | None
-
-
-@dataclass(frozen=True, slots=True)
-class NoStatus:
-    """An engine's reply does not say how the task ended.
-
-    Attributes
-    ----------
-    engine : bytes
-        The engine's identity.
-    problem : str or None
-        What is wrong with the reply, if more is known.
-    """
-
-    failure: ClassVar[Failure] = Failure.ENGINE_ERROR
-    engine: bytes
-    problem: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class InternalError:
     """An error in the scheduler itself; its log has the traceback and the task's story."""
 
@@ -384,6 +221,7 @@ Reason: TypeAlias = (
     | Stranded
     | OutOfReach
     | TimedOut
+    | RunTimedOut
     | EngineDied
     | EnginesCrashed
     | AnswerLost

@@ -75,5 +75,5 @@ class Recovery:
         for action in step.actions:
             if isinstance(action, AssignTask) and action.msg_id == task.msg_id:
                 step.actions.remove(action)
-                self._lifecycle.end_attempt(attempt, task)
+                self._lifecycle.end_attempt(step, attempt, task)
                 return

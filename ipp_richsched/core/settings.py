@@ -26,6 +26,8 @@ class Settings:
         Seconds that a failed task waits for an engine that has not failed it; None for ever.
     max_crashes : int or None
         How many engines may die of a task before it has failed; None for any number.
+    aging : float or None
+        How many seconds of waiting are worth one step of priority; None if none are.
     seed : int
         The seed of what the schemes choose at random.
     """
@@ -37,4 +39,5 @@ class Settings:
     probe_after: float | None = 2.0
     retry_elsewhere: float | None = 30.0
     max_crashes: int | None = 3
+    aging: float | None = None
     seed: int = 0

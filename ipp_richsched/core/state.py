@@ -6,9 +6,11 @@ from collections import deque
 
 from .causes import Causes
 from .deadlines import Deadlines, Entry
+from .engines.engine import Attempt
 from .engines.pool import EnginePool
 from .graph import DependencyGraph, News
 from .history import History
+from .ready.order import Order
 from .ready.queue import ReadyQueue
 from .settings import Settings
 from .story import Story
@@ -26,17 +28,20 @@ class Backlog:
         Tasks to be looked at again, since an engine that concerns them has come or died.
     unplaced : list of Task
         Ready ones that have been neither offered to an engine nor queued.
+    loans : list of tuple
+        Priorities, and the msg_ids of tasks that must have no lower one.
     """
 
-    __slots__ = ("news", "reviews", "unplaced")
+    __slots__ = ("loans", "news", "reviews", "unplaced")
 
     def __init__(self) -> None:
         self.news: deque[News] = deque()
         self.reviews: deque[Task] = deque()
         self.unplaced: list[Task] = []
+        self.loans: list[tuple[int, list[str]]] = []
 
     def __bool__(self) -> bool:
-        return bool(self.news or self.reviews or self.unplaced)
+        return bool(self.news or self.reviews or self.unplaced or self.loans)
 
 
 class State:
@@ -50,6 +55,10 @@ class State:
         The registered engines.
     tasks : dict of str to Task
         Those that are not finished, by msg_id.
+    abandoned : dict of str to Attempt
+        Those that hold their engines though their tasks are answered, by msg_id.
+    order : Order
+        What gives tasks their ranks.
     queue : ReadyQueue
         Ready tasks that have no engine.
     graph : DependencyGraph
@@ -72,6 +81,8 @@ class State:
         self.settings = settings
         self.pool = pool
         self.tasks: dict[str, Task] = {}
+        self.abandoned: dict[str, Attempt] = {}
+        self.order = Order(settings.aging)
         self.queue = ReadyQueue(pool.engines)
         self.graph = DependencyGraph()
         self.deadlines = Deadlines()

@@ -34,6 +34,7 @@ from typing import Any
 from .deadlines import Entry
 from .dependency import Dependency
 from .engines.engine import NO_ENGINES, Attempt, Engine
+from .flags import PLAIN, RichFlags
 from .ready.order import Rank
 
 NOWHERE: frozenset[bytes] = frozenset()
@@ -115,6 +116,10 @@ class Task:
         Seconds that it may spend in the queue each time it is queued.
     retries_left : int
         How many more failed attempts may be followed by another.
+    rich : RichFlags
+        What else it asks for.
+    priority : int
+        Its own, or the highest of those that wait for it, directly or through others.
     state : TaskState
         Which collection holds it.
     failed_on : frozenset of Engine
@@ -123,6 +128,9 @@ class Task:
         Until when others come first.
     refused_by : frozenset of Engine
         Engines on which its functional dependency was unmet when they were last asked.
+    busy : dict of Engine to Entry, or None
+        Engines that were busy with something else when they tried it, and the deadlines after
+        which they may try again; None where there are none.
     had_by : frozenset of bytes
         The identities of engines that had it in earlier attempts.
     attempts_made : int
@@ -151,6 +159,7 @@ class Task:
         "after_refused",
         "attempt",
         "attempts_made",
+        "busy",
         "crashed",
         "expires",
         "failed_on",
@@ -164,9 +173,11 @@ class Task:
         "message",
         "msg_id",
         "parking",
+        "priority",
         "rank",
         "refused_by",
         "retries_left",
+        "rich",
         "state",
         "stranding",
         "targets",
@@ -186,6 +197,7 @@ class Task:
         follow: Dependency,
         timeout: float | None,
         retries_left: int,
+        rich: RichFlags = PLAIN,
     ) -> None:
         self.msg_id = msg_id
         self.rank = rank
@@ -195,6 +207,8 @@ class Task:
         self.follow = follow
         self.timeout = timeout
         self.retries_left = retries_left
+        self.rich = rich
+        self.priority = rich.priority
         self.state = WAITING
         self.after_accepted = self.after_refused = 0
         self.follow_accepted = self.follow_refused = 0
@@ -202,6 +216,7 @@ class Task:
         self.failed_on: frozenset[Engine] = NO_ENGINES
         self.fresh_until = 0.0
         self.refused_by: frozenset[Engine] = NO_ENGINES
+        self.busy: dict[Engine, Entry] | None = None
         self.attempts_made = self.unsent = 0
         self.crashed: tuple[bytes, ...] = ()
         self.stranding: Stranding | None = None
@@ -221,9 +236,10 @@ class Task:
     @property
     def excluded(self) -> frozenset[Engine]:
         """Engines that may not take it now."""
-        if not self.failed_on:
-            return self.refused_by
-        return self.failed_on | self.refused_by
+        excluded = self.refused_by
+        if self.failed_on:
+            excluded |= self.failed_on
+        return excluded if self.busy is None else excluded.union(self.busy)
 
     def move(self, state: TaskState) -> None:
         """Enter another state.

@@ -21,9 +21,10 @@ from ..core.actions import (
     RelayReply,
     Warn,
 )
+from ..core.attempt_reasons import NoStatus
 from ..core.events import AskingFailed, EngineUnreachable, SendingFailed
+from ..core.failures import Failure
 from ..core.notices import EngineGone, EngineNotice, NoEngine, ReplyDiscarded
-from ..core.reasons import Failure, NoStatus
 from ..wire.messages import Frames, Wire
 from ..wire.notices import notice_text
 from ..wire.texts import ERRORS, reason_text, tried_text
@@ -110,6 +111,16 @@ class Outbox:
         frames = self._wire.error_reply(message, ERRORS[Failure.INVALID_METADATA].__name__, text)
         self._log_refusal(message, text)
         self._to_clients.append(frames)
+
+    def answer(self, request: Frames, values: dict[str, Any]) -> None:
+        """Answer a request of a client's."""
+        self._to_clients.append(self._wire.answer(request, values))
+
+    def refuse_request(self, request: Frames, text: str) -> None:
+        """Answer a request that cannot be understood."""
+        error = ERRORS[Failure.INVALID_METADATA].__name__
+        self._to_clients.append(self._wire.refusal(request, error, text))
+        self._log_refusal(request, text)
 
     def dropped(self, sender: str, text: str) -> None:
         """Have the operator told of a message that is nobody's task and answers none."""

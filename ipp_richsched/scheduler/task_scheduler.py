@@ -20,6 +20,7 @@ from ..core.machine import SchedulerCore, Trace
 from ..core.settings import Settings
 from ..wire.checks import printable
 from ..wire.messages import Frames, Wire
+from ..wire.requests import Asked
 from ..wire.transport import Channel
 from .connections import Watch, guard, news_of
 from .hooked import HookedPool
@@ -27,6 +28,7 @@ from .hub_line import bound
 from .lines import Lines
 from .outbox import Outbox
 from .removed import without_removed_methods
+from .requests import answer
 from .turns import Channels, Handlers, Turns
 
 
@@ -99,6 +101,15 @@ class RichTaskScheduler(TaskScheduler):
         EngineError, though retries are left. None: only the retries count.""",
     )
 
+    aging = Float(
+        None,
+        min=0.001,
+        allow_none=True,
+        config=True,
+        help="""How many seconds of waiting are worth one step of a task's priority, so that
+        tasks of low priority get their turn. None: none are.""",
+    )
+
     @validate("scheme_name")
     def _validate_scheme_name(self, proposal: Any) -> str:
         try:
@@ -107,7 +118,7 @@ class RichTaskScheduler(TaskScheduler):
             raise TraitError(f"{type(self).__name__}.scheme_name: {error}") from None
         return proposal.value
 
-    @validate("engine_grace", "stranded_timeout", "probe_after", "retry_elsewhere")
+    @validate("engine_grace", "stranded_timeout", "probe_after", "retry_elsewhere", "aging")
     def _validate_seconds(self, proposal: Any) -> float | None:
         if proposal.value is not None and not math.isfinite(proposal.value):
             name = f"{type(self).__name__}.{proposal.trait.name}"
@@ -133,14 +144,15 @@ class RichTaskScheduler(TaskScheduler):
         super().__init__(**kwargs)
         pool = self._make_pool()
         settings = Settings(
-            pool.scheme.name,
-            self.hwm,
-            self.engine_grace,
-            self.stranded_timeout,
-            self.probe_after,
-            self.retry_elsewhere,
-            self.max_crashes,
-            seed,
+            scheme=pool.scheme.name,
+            hwm=self.hwm,
+            engine_grace=self.engine_grace,
+            stranded_timeout=self.stranded_timeout,
+            probe_after=self.probe_after,
+            retry_elsewhere=self.retry_elsewhere,
+            max_crashes=self.max_crashes,
+            aging=self.aging,
+            seed=seed,
         )
         self._core = SchedulerCore(settings, pool, self._make_trace(settings))
 
@@ -248,8 +260,12 @@ class RichTaskScheduler(TaskScheduler):
         self._turns.resume(self._channels.clients)
 
     def dispatch_submission(self, raw_msg: Frames) -> None:
-        """Take in a task from a client."""
-        self._feed(self._wire.read_submission(raw_msg))
+        """Take in a task, or a request, from a client."""
+        submission = self._wire.read_submission(raw_msg)
+        if isinstance(submission, Asked):
+            answer(submission, self._outbox)
+        else:
+            self._feed(submission)
 
     def dispatch_result(self, raw_msg: Frames) -> None:
         """Take in a reply from an engine."""

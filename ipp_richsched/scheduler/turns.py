@@ -22,6 +22,7 @@ from ..core.machine import SchedulerCore
 from ..core.story import CoreError
 from ..wire.checks import MessageError, NamelessTaskError
 from ..wire.messages import Frames
+from ..wire.requests import RequestError
 from ..wire.transport import Channel, readable
 from .outbox import Outbox
 
@@ -170,6 +171,8 @@ class Turns:
                     handle(message)
                 except NamelessTaskError as error:
                     self._outbox.refuse(message, str(error))
+                except RequestError as error:
+                    self._outbox.refuse_request(message, str(error))
                 except MessageError as error:
                     sender = "the hub" if peer == "hub" else f"{peer} {message[0]!r}"
                     self._outbox.dropped(sender, str(error))

@@ -12,7 +12,9 @@ from typing import Any, TypeAlias, TypeGuard
 from jupyter_client.adapter import adapt
 
 from ..core.dependency import NOTHING, Dependency
-from ..core.reasons import TaskError
+from ..core.failures import TaskError
+from ..core.flags import RichFlags
+from .rich_flags import rich_flags_of
 
 _MSG_TYPES = ("apply_request", "execute_request")
 """The requests whose replies have a status; an engine drops others, or answers without one."""
@@ -35,7 +37,9 @@ _SHOWN = 1000
 """How many characters of a text are shown."""
 
 
-Flags: TypeAlias = tuple[frozenset[bytes] | None, Dependency, Dependency, float | None, int]
+Flags: TypeAlias = tuple[
+    frozenset[bytes] | None, Dependency, Dependency, float | None, int, RichFlags
+]
 """The flags of a task, as of `view.set_flags`: the fields of `TaskSubmitted` from `targets` on."""
 
 
@@ -55,6 +59,7 @@ def flags_of(metadata: Mapping[str, Any]) -> Flags:
         _dependency("follow", metadata.get("follow")),
         _timeout(metadata.get("timeout")),
         _retries(metadata.get("retries")),
+        rich_flags_of(metadata),
     )
 
 

@@ -12,7 +12,6 @@ the core, which answers the client.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hmac import compare_digest
 from typing import Any
 
 from ipyparallel import util
@@ -28,6 +27,7 @@ from ..core.events import (
     TaskSubmitted,
 )
 from ..core.record import make
+from .busy import seconds_busy
 from .checks import (
     SHORT,
     Flags,
@@ -37,17 +37,16 @@ from .checks import (
     check_outcome,
     check_request,
     flags_of,
-    is_deep,
     is_text,
-    printable,
     status_of,
 )
+from .envelope import CONTENT, HEADER, METADATA, PARENT, Envelope, client_of, error_content
 from .identities import MARK, QUESTION, identity, is_marked, number_in, without_mark
 from .names import EngineNames
-from .signing import DestinationPacker, Signer, fast_unpack
+from .requests import ANSWER, REQUEST, Asked, read_request
+from .signing import DestinationPacker
 from .transport import PARTS, Frames, Part
 
-HEADER, PARENT, METADATA, CONTENT = range(4)  # among those that are signed
 _ESCAPE = ord("\\")
 
 REMEMBERED = 10_000
@@ -60,7 +59,7 @@ _NOTIFICATIONS = {
 }
 
 
-class Wire:
+class Wire(Envelope):
     """Reads and writes messages with a session's key and packer.
 
     Parameters
@@ -78,11 +77,8 @@ class Wire:
 
     def __init__(self, session: Session, addresses: Mapping[bytes, str] | None = None) -> None:
         self.names = EngineNames({} if addresses is None else addresses)
-        self._session = session
-        self._signer = Signer(session)
+        super().__init__(session)
         self._destination = DestinationPacker(session)
-        self._pack = session.pack
-        self._load = fast_unpack(session)
         self._nothing = session.pack({})
         self._just_ok = session.pack({"status": "ok"})
         self._common: dict[Part, Part] = {DELIM: DELIM, self._nothing: self._nothing}
@@ -91,11 +87,13 @@ class Wire:
 
     # -- from the wire -----------------------------------------------------------------
 
-    def read_submission(self, frames: Frames) -> TaskSubmitted | TaskRejected:
+    def read_submission(self, frames: Frames) -> TaskSubmitted | TaskRejected | Asked:
         """Read what a client sent.
 
         Raises
         ------
+        RequestError
+            If this is a request that cannot be understood.
         NamelessTaskError
             If this can be no task, and the client can be told so.
         MessageError
@@ -115,6 +113,9 @@ class Wire:
             self._check_for_engines(parts, header, metadata)
             return make(TaskSubmitted, (msg_id, self._share_common_parts(frames, packed), *flags))
         except (MessageError, TypeError, ValueError, RecursionError) as error:
+            if header.get("msg_type") == REQUEST:
+                request, values = read_request(self._unpack(parts[CONTENT], "content"))
+                return Asked(request, values, tuple(frames))
             return TaskRejected(msg_id, str(error), tuple(frames))
 
     def _read_metadata(self, packed: bytes) -> tuple[bytes, dict[str, Any], Flags]:
@@ -189,7 +190,7 @@ class Wire:
             msg_id = self._unpack(parts[PARENT], "parent header").get("msg_id")
             if not isinstance(msg_id, str):
                 raise MessageError(f"its parent header's 'msg_id' is {msg_id!r}, not a string")
-        status, met, problem, error = None, True, None, None
+        status, met, problem, error, busy = None, True, None, None, None
         try:
             metadata = self._unpack(parts[METADATA], "metadata")
             met = metadata.get("dependencies_met", True) is not False
@@ -199,12 +200,14 @@ class Wire:
                 status = status_of(metadata)
                 if parts[CONTENT] != self._just_ok:
                     error = check_outcome(self._unpack(parts[CONTENT], "content"))
+                    busy = seconds_busy(error) if error is not None else None
         except MessageError as wrong:
             status, problem = None, str(wrong)
         # Copied, since a subclass may go on using the list.
         message = tuple(frames)
         engine = identity(frames, 0)
-        return make(TaskReplied, (engine, msg_id, status, met, message, problem, mark, error))
+        fields = (engine, msg_id, status, met, message, problem, mark, error, busy)
+        return make(TaskReplied, fields)
 
     def _is_answer(self, frames: Frames, parts: Sequence[bytes]) -> bool:
         """Whether a message answers a question; no task that is accepted has such a reply."""
@@ -259,37 +262,6 @@ class Wire:
             problem = f"its 'engines' is {engines!r}, and not all are engines' identities"
         return [EngineRegistered(uuid.encode("utf8")) for uuid in good], problem
 
-    def _open_from_peer(self, frames: Frames) -> Sequence[bytes]:
-        """As `_open`, for a socket that puts the sender's identity before each message."""
-        if frames[0] == DELIM:
-            raise MessageError("its sender calls itself like the delimiter")
-        return self._open(frames)
-
-    def _open(self, frames: Frames) -> Sequence[bytes]:
-        """The parts of a message from its header to its content, signed as they should be."""
-        try:
-            start = frames.index(DELIM) + 1
-        except ValueError:
-            raise MessageError("it has no delimiter") from None
-        if len(frames) < start + PARTS:
-            raise MessageError(f"it lacks {start + PARTS - len(frames)} of its {PARTS} parts")
-        signature: bytes = frames[start]  # type: ignore[assignment]  # buffers only are not
-        parts: Sequence[bytes] = frames[start + 1 : start + PARTS]  # type: ignore[assignment]
-        if self._signer.signs and not compare_digest(self._signer.sign(parts), signature):
-            raise MessageError("its signature is wrong")
-        return parts
-
-    def _unpack(self, blob: bytes, part: str) -> dict[str, Any]:
-        try:
-            value = self._load(blob)
-        except Exception as error:  # whatever an unpacker raises: RecursionError, for one
-            raise MessageError(f"its {part} cannot be unpacked: {error}") from None
-        if not isinstance(value, dict):
-            raise MessageError(f"its {part} is a {type(value).__name__}, not an object")
-        if len(blob) > SHORT and is_deep(blob, value):
-            raise MessageError(f"its {part} is nested too deep")
-        return value
-
     # -- to the wire -------------------------------------------------------------------
 
     def error_reply(
@@ -308,26 +280,21 @@ class Wire:
         engine : bytes or None
             The engine that is to blame, if one is.
         """
-        header = self._open(message)[HEADER]
-        client: list[bytes] = list(message[: message.index(DELIM)])  # type: ignore[arg-type]
-        metadata = {}
+        client = client_of(message)
+        metadata: dict[str, Any] = {}
         if engine is not None:
             name = engine.decode("utf8", "replace")
             metadata = {"status": "error", "engine": name, "date": util.utcnow()}
             client = [client[0], engine, *client[1:]]
-        text = printable(text)
-        content: dict[str, Any] = {
-            "status": "error",
-            "ename": error,
-            "evalue": text,
-            "traceback": [f"{error}: {text}"],
-            "engine_info": {},
-        }
-        reply = self._session.msg("apply_reply", content, metadata=metadata)
-        packed = {name: self._pack(reply[name]) for name in ("header", "metadata", "content")}
-        # The client's header goes back as it came: perhaps it cannot be packed again.
-        signed = [packed["header"], header, packed["metadata"], packed["content"]]
-        return [*client, DELIM, self._signer.sign(signed), *signed]
+        return self._reply(message, client, "apply_reply", error_content(error, text), metadata)
+
+    def answer(self, request: Frames, values: dict[str, Any]) -> list[bytes]:
+        """Make the answer to a request of a client's."""
+        return self._reply(request, client_of(request), ANSWER, {"status": "ok", **values})
+
+    def refusal(self, request: Frames, error: str, text: str) -> list[bytes]:
+        """Make the answer to a request that cannot be met; see `error_reply`."""
+        return self._reply(request, client_of(request), ANSWER, error_content(error, text))
 
     def marked(self, frames: Frames, mark: int) -> Frames:
         """Make a task's message one that an engine has not seen, and whose reply is known.

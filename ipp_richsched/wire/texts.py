@@ -7,31 +7,30 @@ from typing import Any, TypeAlias
 
 from ipyparallel import error
 
-from ..core.reasons import (
+from ..core.attempt_reasons import (
     AnswerLost,
     AttemptFailed,
-    Awaited,
-    CannotFollow,
-    Cause,
     ConnectionLost,
-    Ended,
     EngineDied,
     EnginesCrashed,
-    Failure,
-    Few,
+    NoStatus,
+    RunTimedOut,
+)
+from ..core.failures import Cause, Failure, Few, TaskError, engine_name
+from ..core.reasons import (
+    Awaited,
+    CannotFollow,
+    Ended,
     InternalError,
     InvalidDependency,
     InvalidMetadata,
-    NoStatus,
     NoTargetLeft,
     Obstacle,
     OutOfReach,
     Reason,
     Stranded,
-    TaskError,
     TimedOut,
     UnreachableDependency,
-    engine_name,
 )
 
 UNMET = "its functional dependency (@require or @depend) is unmet"
@@ -172,6 +171,14 @@ def _timed_out(msg_id: str, reason: TimedOut, called: Called) -> str:
     return f"task {msg_id} waited {reason.seconds:g} s for {what}"
 
 
+def _run_timed_out(msg_id: str, reason: RunTimedOut, called: Called) -> str:
+    engine = engine_text(reason.engine, called)
+    return (
+        f"task {msg_id} ran for more than {reason.seconds:g} s (its run_timeout) on {engine},"
+        " which may be busy with it still"
+    )
+
+
 def _engine_died(msg_id: str, reason: EngineDied, called: Called) -> str:
     engine = engine_text(reason.engine, called)
     if reason.running:  # nearly the stock scheduler's words, since people search for them
@@ -220,6 +227,7 @@ _REASONS: dict[type, Callable[[str, Any, Called], str]] = {
     Stranded: _stranded,
     OutOfReach: _out_of_reach,
     TimedOut: _timed_out,
+    RunTimedOut: _run_timed_out,
     EngineDied: _engine_died,
     EnginesCrashed: _engines_crashed,
     AnswerLost: _answer_lost,

@@ -26,9 +26,10 @@ from ipp_richsched.core.events import (
     TaskSubmitted,
     TimePassed,
 )
+from ipp_richsched.core.failures import Failure, TaskError
+from ipp_richsched.core.flags import RichFlags
 from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.notices import EngineGone, NoEngine, Notice, TaskRetried, TaskStranded
-from ipp_richsched.core.reasons import Failure, TaskError
 from ipp_richsched.core.settings import Settings
 from ipp_richsched.wire.notices import notice_text
 from ipp_richsched.wire.texts import reason_text
@@ -95,6 +96,7 @@ class Driver:
         follow: Dependency | Iterable[str] = NOTHING,
         timeout: float | None = None,
         retries: int = 0,
+        **rich: Any,
     ) -> list[Action]:
         return self.handle(
             TaskSubmitted(
@@ -105,6 +107,7 @@ class Driver:
                 follow if isinstance(follow, Dependency) else Dependency(follow),
                 timeout,
                 retries,
+                RichFlags(**rich),
             )
         )
 
@@ -120,13 +123,15 @@ class Driver:
         met: bool = True,
         mark: int | None = None,
         error: TaskError | None = None,
+        busy: float | None = None,
     ) -> list[Action]:
         """An engine answers the last that it got of a task, or what `mark` says."""
         if mark is None:
             sent = self.sent.get((engine, msg_id))
             mark = sent.mark if sent is not None else 0
         message = f"reply {msg_id} {engine}"
-        event = TaskReplied(engine.encode(), msg_id, status, met, message, None, mark, error)
+        ident = engine.encode()
+        event = TaskReplied(ident, msg_id, status, met, message, None, mark, error, busy)
         return self.handle(event)
 
     def refuse(self, engine: str, msg_id: str) -> list[Action]:

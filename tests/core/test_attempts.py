@@ -10,11 +10,11 @@ from ipp_richsched.core import cascade, lifecycle
 from ipp_richsched.core.dependency import Dependency
 from ipp_richsched.core.engines.pool import EnginePool
 from ipp_richsched.core.events import EngineRegistered, SendingFailed, TaskReplied, TaskSubmitted
+from ipp_richsched.core.failures import Failure
 from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.notices import ReplyDiscarded
 from ipp_richsched.core.placement.prospects import Prospects
 from ipp_richsched.core.ready.groups import Group
-from ipp_richsched.core.reasons import Failure
 from ipp_richsched.core.story import CoreError
 
 from .driver import Driver, ask, assign, fail, relay, text, warn

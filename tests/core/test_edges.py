@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from ipp_richsched.core.actions import Action, AskEngine, AssignTask
+from ipp_richsched.core.attempt_reasons import AnswerLost
 from ipp_richsched.core.dependency import Dependency
 from ipp_richsched.core.events import AskingFailed, ConnectionsChanged
+from ipp_richsched.core.failures import Failure, TaskError
 from ipp_richsched.core.notices import EngineGone, NoEngine, TaskRetried, TaskStranded
-from ipp_richsched.core.reasons import AnswerLost, Failure, TaskError
 from ipp_richsched.wire.notices import notice_text
 
 from .conftest import SLICE

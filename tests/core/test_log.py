@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 
-from ipp_richsched.core import notices, reasons
+from ipp_richsched.core import attempt_reasons, failures, notices, reasons
 from ipp_richsched.core.actions import Action, AskEngine, AssignTask, FailTask, Warn
 from ipp_richsched.core.codec import CodecError, from_plain, to_plain
 from ipp_richsched.core.dependency import Dependency
@@ -29,6 +29,7 @@ from ipp_richsched.core.events import (
     TaskSubmitted,
     TimePassed,
 )
+from ipp_richsched.core.flags import RichFlags
 from ipp_richsched.core.log import LogError, replay, write_log
 from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.placement.match import Placement
@@ -116,15 +117,17 @@ EVENTS: list[Any] = [
         after=Dependency(["x", "y"], all=False, failure=True),
         timeout=1.5,
         retries=3,
+        rich=RichFlags(priority=-1, run_timeout=2.5),
     ),
+    TaskReplied(b"a", "t", "error", busy=1.5),
     TaskReplied(b"a", "t", None, False, problem="no status", mark=2),
-    TaskReplied(b"a", "t", "error", error=reasons.TaskError("ValueError", "text")),
+    TaskReplied(b"a", "t", "error", error=failures.TaskError("ValueError", "text")),
     AskingFailed(b"a", 3),
     EngineAnswered(b"a", 3),
     ConnectionsChanged(),
     TimePassed(),
 ]
-CAUSE = reasons.Cause("first", reasons.TaskError("ValueError", "text"))
+CAUSE = failures.Cause("first", failures.TaskError("ValueError", "text"))
 
 ACTIONS: list[Any] = [
     AskEngine(b"a", 3),
@@ -135,10 +138,11 @@ ACTIONS: list[Any] = [
         reasons.UnreachableDependency("after", (reasons.Ended("x", True, False),), 2, CAUSE),
         None,
     ),
-    FailTask("t", reasons.TimedOut(3.0, reasons.Awaited.TURN, reasons.few("abcde")), None),
-    FailTask("t", reasons.EnginesCrashed((b"a", b"b")), None, b"b", 2, reasons.few("ab")),
-    Warn(notices.TaskStranded("t", reasons.Stranded(None, reasons.few([]), reasons.few("a")))),
-    Warn(notices.TaskRetried("t", reasons.AnswerLost(b"a"), 2)),
+    FailTask("t", attempt_reasons.RunTimedOut(b"a", 2.5), None),
+    FailTask("t", reasons.TimedOut(3.0, reasons.Awaited.TURN, failures.few("abcde")), None),
+    FailTask("t", attempt_reasons.EnginesCrashed((b"a", b"b")), None, b"b", 2, failures.few("ab")),
+    Warn(notices.TaskStranded("t", reasons.Stranded(None, failures.few([]), failures.few("a")))),
+    Warn(notices.TaskRetried("t", attempt_reasons.AnswerLost(b"a"), 2)),
     Warn(notices.EngineNotice(b"a", notices.Oddity.NOT_REACHED)),
 ]
 

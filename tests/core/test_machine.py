@@ -21,8 +21,8 @@ from ipp_richsched.core.events import (
     TaskSubmitted,
     TimePassed,
 )
+from ipp_richsched.core.failures import Failure
 from ipp_richsched.core.machine import SchedulerCore
-from ipp_richsched.core.reasons import Failure
 from ipp_richsched.core.task import TaskState
 from ipp_richsched.wire.notices import notice_text
 

@@ -13,12 +13,12 @@ from ipp_richsched.core.events import (
     TaskSubmitted,
     TimePassed,
 )
+from ipp_richsched.core.failures import Failure, TaskError
 from ipp_richsched.core.graph import DependencyGraph
 from ipp_richsched.core.history import History
 from ipp_richsched.core.lifecycle import Lifecycle
 from ipp_richsched.core.placement.match import Placement
 from ipp_richsched.core.ready.queue import ReadyQueue
-from ipp_richsched.core.reasons import Failure, TaskError
 from ipp_richsched.core.story import LINES, CoreError
 from ipp_richsched.core.task import TRANSITIONS, Task, TaskState
 

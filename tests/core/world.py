@@ -11,6 +11,7 @@ sent, and engines lose answers, without a word.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from random import Random
@@ -27,6 +28,14 @@ from ipp_richsched.core.actions import (
     RelayReply,
     Warn,
 )
+from ipp_richsched.core.attempt_reasons import (
+    AnswerLost,
+    EngineDied,
+    EnginesCrashed,
+    NoStatus,
+    RunTimedOut,
+)
+from ipp_richsched.core.attempts import SHORTEST_PAUSE
 from ipp_richsched.core.dependency import NOTHING, Dependency
 from ipp_richsched.core.engines.schemes import BUILT_IN
 from ipp_richsched.core.events import (
@@ -42,18 +51,15 @@ from ipp_richsched.core.events import (
     TaskSubmitted,
     TimePassed,
 )
+from ipp_richsched.core.failures import Failure
+from ipp_richsched.core.flags import PLAIN, RichFlags
 from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.notices import TaskRetried
 from ipp_richsched.core.placement.stranded import RETRY_PAUSE
 from ipp_richsched.core.reach import LONGEST_PAUSE
 from ipp_richsched.core.reasons import (
-    AnswerLost,
     CannotFollow,
-    EngineDied,
-    EnginesCrashed,
-    Failure,
     InternalError,
-    NoStatus,
     NoTargetLeft,
     OutOfReach,
     Stranded,
@@ -106,11 +112,14 @@ class Attempt:
         What the scheduler has decided.
     lost : bool
         Whether the message, or the answer, went lost.
+    began : float
+        When it became the oldest on its engine.
     """
 
     engine: Engine
     action: AssignTask
     lost: bool = False
+    began: float = math.inf
 
 
 @dataclass(eq=False)
@@ -121,6 +130,8 @@ class Task:
     ----------
     place : int
         Its place in the order of submission.
+    submitted : float
+        When that was.
     event : TaskSubmitted
         What its client asked for.
     queued : float
@@ -139,8 +150,14 @@ class Task:
         Those that failed it.
     all_failed : bool
         Whether these were once all that might run it: from then on it may go to any.
+    busy : dict of Engine to float
+        Those that were busy with something else, and until when they are left alone.
+    behind : tuple of float and int, or None
+        Once an engine has died of it: when that was, and the lowest priority then.
     crashes : int
         How many engines died while they ran it.
+    free : int
+        How often it was tried again for nothing, since an engine had died.
     runs : int
         How often an engine ran it.
     had_by : set of bytes
@@ -156,6 +173,7 @@ class Task:
     """
 
     place: int
+    submitted: float
     event: TaskSubmitted
     queued: float
     retries_left: int
@@ -165,7 +183,10 @@ class Task:
     all_refused: bool = False
     failed_on: set[Engine] = field(default_factory=set)
     all_failed: bool = False
+    busy: dict[Engine, float] = field(default_factory=dict)
+    behind: tuple[float, int] | None = None
     crashes: int = 0
+    free: int = 0
     runs: int = 0
     had_by: set[bytes] = field(default_factory=set)
     answers: list[str] = field(default_factory=list)
@@ -199,8 +220,11 @@ class World:
             random.choice([0.2, 2.0, 2.0, None]),
             random.choice([0.0, 1.0, 30.0, None]),
             random.choice([1, 2, 3, None]),
+            random.choice([None, None, 2.0]),
             random.randrange(100),
         )
+        self.is_rich = random.random() < 0.6
+        self.lowest = 0  # of the priorities so far
         self.core = SchedulerCore(self.settings)
         self.now = 0.0
         self.has_faults = True  # until the end: the scheduler's own, and late news
@@ -249,12 +273,22 @@ class World:
             self.dependency(),
             random.choice([None, None, 0.1, 1.0, 20.0]),
             random.choice([0, 0, 1, 3]),
+            self.rich_flags() if self.is_rich else PLAIN,
         )
         self.places += 1
-        self.tasks[msg_id] = Task(self.places, event, self.now, event.retries)
+        self.lowest = min(self.lowest, event.rich.priority)
+        self.tasks[msg_id] = Task(self.places, self.now, event, self.now, event.retries)
         self.feed(event)
         if random.random() < 0.05:
             self.feed(event)  # and once more, which must change nothing
+
+    def rich_flags(self) -> RichFlags:
+        choice = self.random.choice
+        return RichFlags(
+            choice([0, 0, 0, 1, 5, -1]),
+            choice([None, None, 0, 1, 2]),
+            choice([None, None, None, 0.5, 5.0]),
+        )
 
     def dependency(self) -> Dependency:
         random, known = self.random, list(self.tasks)
@@ -311,9 +345,12 @@ class World:
             return
         status = self.random.choice(["ok", "ok", "ok", "error", "error", "aborted", None])
         met = self.random.random() < 0.9
-        self.tasks[action.msg_id].runs += met and status != "aborted"
+        busy = None
+        if self.is_rich and status == "error":
+            busy = self.random.choice([None, 0.1, 3.0])
+        self.tasks[action.msg_id].runs += met and status != "aborted" and busy is None
         if self.random.random() < 0.9:
-            self.reply(action, status, met)
+            self.reply(action, status, met, busy)
         else:
             self.lose(action)
 
@@ -353,7 +390,9 @@ class World:
             return None if reached else AskingFailed(action.engine, action.question)
         stands = self.core.stands(action)
         attempt = self.tasks[action.msg_id].attempt
-        assert stands == (attempt is not None and attempt.action is action), f"{action}"
+        counts = attempt is not None and attempt.action is action
+        counts &= not self.tasks[action.msg_id].answers
+        assert stands == counts, f"{action}"
         of = action.engine, action.msg_id, action.attempt
         if not stands or (self.has_faults and self.random.random() < 0.005):
             return SendingFailed(*of)
@@ -396,17 +435,33 @@ class World:
         in_order = not (was_busy or self.core.busy)
         for action in actions:
             self.judge(action, in_order)
+        self.note_beginnings()
         self.core.validate()
         if not self.core.busy:
             self.judge_waiting()
 
-    def reply(self, action: AssignTask, status: str | None, met: bool) -> None:
+    def note_beginnings(self) -> None:
+        """Note which attempts are the oldest on their engines, and since when."""
+        oldest: dict[Engine, Attempt] = {}
+        for task in self.tasks.values():
+            attempt = task.attempt
+            if attempt is not None and not (task.answers and attempt.lost):
+                first = oldest.setdefault(attempt.engine, attempt)
+                if self.since[attempt] < self.since[first]:
+                    oldest[attempt.engine] = attempt
+        for attempt in oldest.values():
+            attempt.began = min(attempt.began, self.now)
+
+    def reply(
+        self, action: AssignTask, status: str | None, met: bool, busy: float | None = None
+    ) -> None:
         """An engine answers an attempt; whether that counts, the model knows before."""
         self.answered.append(action)
         task = self.tasks[action.msg_id]
         if action.engine in self.engines and task.attempt is not None:
             self.engines[action.engine].reached = self.now
-        event = TaskReplied(action.engine, action.msg_id, status, met, None, None, action.mark)
+        of = action.engine, action.msg_id
+        event = TaskReplied(*of, status, met, None, None, action.mark, None, busy)
         attempt = task.attempt
         if attempt is None or (attempt.action.engine, attempt.action.mark) != (
             action.engine,
@@ -417,10 +472,18 @@ class World:
             assert len(task.answers) == before, f"{action}: a stray reply counts"
             return
         self.end_attempt(task, attempt)
+        if task.answers:  # it had run for too long
+            before = len(task.answers)
+            self.feed(event)
+            assert len(task.answers) == before, f"{action}: a late reply counts"
+            return
         task.relays = "ok" if status == "ok" else "failed"
         if not met:
             task.refused_by.add(attempt.engine)
             expected: list[str] = []
+        elif busy is not None:
+            task.busy[attempt.engine] = self.now + max(busy, SHORTEST_PAUSE)
+            expected = []
         elif status in ("ok", "aborted") or (status and not task.retries_left):
             expected = [task.relays]
             task.ran_on = action.engine
@@ -445,10 +508,16 @@ class World:
         """The scheduler says that it tries a task again; why, `reply` knows before it does."""
         if isinstance(notice.reason, EngineDied):
             self.judge_death(task, notice.reason)
+            own = task.event.rich.max_crashes
             if notice.reason.running:
-                assert task.crashes != self.settings.max_crashes, f"{task} was to be given up"
+                limit = self.settings.max_crashes if own is None else own + 1
+                assert task.crashes != limit, f"{task} was to be given up"
                 self.places += 1
                 task.place = self.places
+                task.behind = self.now, self.lowest
+            if own is not None:
+                task.free += 1
+                task.retries_left += 1  # it takes none
         elif isinstance(notice.reason, AnswerLost):
             self.judge_loss(task)
         else:
@@ -471,23 +540,29 @@ class World:
 
     def judge_death(self, task: Task, reason: EngineDied) -> None:
         """Whether a task is lost with its engine, and whether it was running."""
+        assert not task.answers
         assert self.is_lost(task), f"{task} is not lost"
         assert task.attempt is not None
         engine = task.attempt.engine
         held = [
-            other
+            (self.since[other.attempt], other)
             for other in self.tasks.values()
             if other.attempt is not None and other.attempt.engine is engine
         ]
-        oldest = min(held, key=lambda other: self.since[other.attempt])  # type: ignore[index]
-        assert reason.running == (oldest is task and not engine.blamed)
+        # what ran for too long and was lost then may have been found out before
+        sure = [
+            (since, other) for since, other in held if not (other.answers and other.attempt.lost)
+        ]
+        assert reason.running in {
+            min(some)[1] is task and not engine.blamed for some in (held, sure)
+        }
         engine.blamed = True
         task.crashes += reason.running
 
     def is_lost(self, task: Task) -> bool:
         """Whether its engine is dead and the grace is over."""
         engine = task.attempt.engine if task.attempt is not None else None
-        if engine is None or engine.died is None:
+        if engine is None or engine.died is None or task.answers:
             return False
         return self.now >= engine.died + self.settings.engine_grace
 
@@ -515,7 +590,10 @@ class World:
     def note_answer(self, task: Task, failure: str) -> None:
         """A task is answered; a relayed answer is what `reply` said that it should be."""
         assert not task.answers, f"{task} is answered twice"
-        assert task.attempt is None, f"{task} is answered while an engine has it"
+        if task.attempt is not None:
+            assert task.attempt.began + (task.event.rich.run_timeout or 0) <= self.now + 1e-6, (
+                f"{task} is answered while an engine has it"
+            )
         task.answers.append(failure or task.relays)
 
     def judge_assignment(self, task: Task, action: AssignTask, in_order: bool) -> None:
@@ -530,8 +608,13 @@ class World:
             task.all_refused = False
         assert self.is_met(task.event.after), f"{action}: it comes too early"
         assert self.may_run_on(task, engine), f"{action}: off its targets, or against its follow"
-        attempts = [other.attempt for other in self.tasks.values() if other.attempt is not None]
-        load = sum(attempt.engine is engine for attempt in attempts)
+        assert self.now >= task.busy.get(engine, 0.0) - 1e-6, f"{action}: the engine is busy"
+        load = sum(
+            other.attempt is not None
+            and other.attempt.engine is engine
+            and not (other.answers and other.attempt.lost)  # which may have been found out
+            for other in self.tasks.values()
+        )
         assert not self.settings.hwm or load < self.settings.hwm, f"{action}: over the hwm"
         if engine in task.failed_on:
             self.note_all_tried(task)
@@ -542,12 +625,46 @@ class World:
         task.attempts += 1
         assert action.attempt == task.attempts
         assert action.mark == (task.attempts if action.engine in task.had_by else 0)
+        if in_order:
+            key = self.key(task, self.highest(task))
+            for other in self.tasks.values():
+                if self.is_fresh(other) and self.may_run_on(other, engine):
+                    mine, theirs = key, self.key(other, self.lent(other))
+                    nearly = mine[0] != theirs[0] and abs(mine[0] - theirs[0]) < 1e-5  # by aging
+                    assert nearly or mine < theirs, f"{action} overtakes"
         task.attempt = Attempt(engine, action)
         self.since[task.attempt] = len(self.since)
-        if in_order:
-            for other in self.tasks.values():
-                overtaken = other.place < task.place and self.is_fresh(other)
-                assert not (overtaken and self.may_run_on(other, engine)), f"{action} overtakes"
+
+    def key(self, task: Task, priority: int) -> tuple[float, int]:
+        """What decides which of two tasks comes first: the lower one, given their priorities."""
+        since = task.submitted
+        if task.behind is not None:
+            since, priority = task.behind
+        aging = self.settings.aging
+        return (-priority if aging is None else since / aging - priority), task.place
+
+    def lent(self, task: Task) -> int:
+        """The priority that a task must have at least: that of those that wait for it."""
+        return max((other.event.rich.priority for other in self.heirs(task, True)), default=0)
+
+    def highest(self, task: Task) -> int:
+        """The priority that a task may have at most: of all that ever depended on it."""
+        return max((other.event.rich.priority for other in self.heirs(task, False)), default=0)
+
+    def heirs(self, task: Task, waiting: bool) -> list[Task]:
+        """A task, and those that depend on it, directly or through others."""
+        found = {task.event.msg_id: task}
+        for msg_id, other in self.tasks.items():  # each after what it depends on
+            ids = {*other.event.after.ids, *other.event.follow.ids}
+            if not ids.isdisjoint(found) and not (waiting and not self.is_waiting(other)):
+                found[msg_id] = other
+        return list(found.values())
+
+    def is_waiting(self, task: Task) -> bool:
+        """Whether it surely waits for a dependency."""
+        if task.answers or task.attempts:
+            return False
+        return not (self.is_met(task.event.after) and self.is_met(task.event.follow))
 
     def judge_failure(self, task: Task, action: FailTask) -> None:
         """Whether the reason of a failure is true."""
@@ -556,14 +673,26 @@ class World:
         if isinstance(reason, TimedOut):
             assert event.timeout
             assert self.now >= task.queued + event.timeout - 1e-6
+        elif isinstance(reason, RunTimedOut):
+            assert task.attempt is not None
+            assert task.attempt.engine.ident == reason.engine == action.engine
+            assert reason.seconds == event.rich.run_timeout
+            assert self.now >= task.attempt.began + reason.seconds - 1e-6
+            task.ran_on = reason.engine
         elif isinstance(reason, EngineDied):
             self.judge_death(task, reason)
+            assert event.rich.max_crashes is None
             assert task.retries_left == 0
             self.end_with_engine(task)
         elif isinstance(reason, EnginesCrashed):
             self.judge_death(task, EngineDied(reason.engines[-1], running=True))
-            assert task.retries_left
-            assert len(reason.engines) == task.crashes == self.settings.max_crashes
+            assert len(reason.engines) == task.crashes
+            own = event.rich.max_crashes
+            if own is None:
+                assert task.retries_left
+                assert task.crashes == self.settings.max_crashes
+            else:
+                assert task.crashes == own + 1
             self.end_with_engine(task)
         elif isinstance(reason, AnswerLost):
             self.judge_loss(task)
@@ -638,7 +767,8 @@ class World:
                 assert not usable, f"{msg_id} waits, and {usable[0]} has room"
             elif self.has_waited_enough(task) and not is_due:
                 usable = [engine for engine in roomy if self.may_run_on(task, engine)]
-                assert task.refused_by.issuperset(usable), f"{msg_id} waits for a fresh engine"
+                kept = task.refused_by.union(task.busy)
+                assert kept.issuperset(usable), f"{msg_id} waits for a fresh engine"
 
     def has_waited_enough(self, task: Task) -> bool:
         """Whether a failed task that may run need not wait for a fresh engine any more."""
@@ -651,7 +781,8 @@ class World:
         """Whether all engines that may run a task have failed or refused it."""
         if task.failed_on or task.refused_by:
             usable = {engine for engine in self.engines.values() if self.may_run_on(task, engine)}
-            task.all_failed |= usable <= task.failed_on | task.refused_by
+            busy = {engine for engine, end in task.busy.items() if end >= self.now - 1e-6}
+            task.all_failed |= usable <= task.failed_on | task.refused_by | busy
             task.all_refused |= usable <= task.refused_by
 
     def is_fresh(self, task: Task) -> bool:
@@ -711,7 +842,8 @@ class World:
         unanswered = [msg_id for msg_id, task in self.tasks.items() if not task.answers]
         assert not unanswered, f"never answered: {unanswered}"
         for msg_id, task in self.tasks.items():
-            assert task.runs <= 1 + task.event.retries, f"{msg_id} ran {task.runs} times"
+            runs = 1 + task.event.retries + task.free
+            assert task.runs <= runs, f"{msg_id} ran {task.runs} times"
         assert self.core.next_deadline() is None
 
 

@@ -24,16 +24,30 @@ class Attempt:
         The number if the engine has had the task before, else 0: see `AssignTask.mark`.
     since : float
         When it was assigned.
+    run_timeout : float or None
+        Seconds that the engine may take for it.
+    timer : Entry or None
+        The deadline of that, from when it is the oldest that the engine holds.
     """
 
-    __slots__ = ("engine", "mark", "msg_id", "number", "since")
+    __slots__ = ("engine", "mark", "msg_id", "number", "run_timeout", "since", "timer")
 
-    def __init__(self, msg_id: str, engine: Engine, number: int, mark: int, since: float) -> None:
+    def __init__(
+        self,
+        msg_id: str,
+        engine: Engine,
+        number: int,
+        mark: int,
+        since: float,
+        run_timeout: float | None,
+    ) -> None:
         self.msg_id = msg_id
         self.engine = engine
         self.number = number
         self.mark = mark
         self.since = since
+        self.run_timeout = run_timeout
+        self.timer: Entry | None = None
 
     def __repr__(self) -> str:
         return f"<Attempt {self.number} of {self.msg_id} on {self.engine.ident!r}>"

@@ -93,10 +93,11 @@ class Strandings:
                 self._lifecycle.unpark(task)  # it waited for an engine that has died
             group.parked = True
             places = self._prospects.places(task)
-            if self._pool.has_any(places, task.refused_by):
+            busy = task.refused_by.union(task.busy or ())
+            if self._pool.has_any(places, busy):
                 when = max(step.now, min(step.now + RETRY_PAUSE, task.fresh_until))
                 task.parking = self._deadlines.add(when, Kind.RETRY, task)
-            else:
+            elif not self._pool.has_any(places, task.refused_by):
                 self._strand(step, task, asks=self._pool.has_any(places, NO_ENGINES))
 
     def _strand(self, step: Step, task: Task, asks: bool) -> None:
@@ -137,6 +138,14 @@ class Strandings:
             assert task.stranding is not None
             task.stranding.again = None
         self._lifecycle.requeue(task)
+
+    def busy_is_over(self, task: Task, engine: Engine) -> None:
+        """An engine that was busy may try a task again."""
+        assert task.busy is not None
+        del task.busy[engine]
+        task.busy = task.busy or None
+        if task.group is not None:
+            self._lifecycle.requeue(task)
 
     def review(self, step: Step, task: Task) -> None:
         """Look again at a task that no engine could take; one that can may have come since."""

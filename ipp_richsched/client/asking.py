@@ -1,0 +1,100 @@
+"""Requests to the scheduler, over the connection that an ipyparallel client has to it.
+
+So they pass SSH tunnels and CURVE as tasks do, and come after all tasks that it sent before.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any
+
+import ipyparallel as ipp
+
+from ..wire.requests import ANSWER, REQUEST, Request, content_of, read_answer
+
+PATIENCE = 10.0
+"""Seconds that the scheduler may take to answer."""
+
+HOW = (
+    "switch it on where the controller is started: `ipp-richsched enable`, or"
+    " `ipp.Cluster(controller='richsched')`, or start `python -m ipp_richsched` in the place of"
+    " `ipcontroller`"
+)
+
+
+class NotRichError(RuntimeError):
+    """The scheduler of a cluster is not `RichTaskScheduler`."""
+
+
+def ask(client: ipp.Client, request: Request, timeout: float = PATIENCE, **values: Any) -> Any:
+    """Ask the scheduler of a client, and wait for the answer.
+
+    Parameters
+    ----------
+    client : ipyparallel.Client
+        Who asks.
+    request : Request
+        What is asked.
+    timeout : float
+        Seconds to wait for the answer.
+    **values
+        The fields of the request.
+
+    Returns
+    -------
+    dict
+        The fields of the answer.
+
+    Raises
+    ------
+    ValueError
+        If a value is not what the request has.
+    NotRichError
+        If the scheduler is not `RichTaskScheduler`.
+    TimeoutError
+        If there is no answer.
+    ipyparallel.RemoteError
+        If the scheduler refuses the request.
+    """
+    if client._task_scheme in ("pure", "none"):
+        raise NotRichError(
+            f"the task scheduler of this cluster is {client._task_scheme!r}, which takes no"
+            f" requests: leave `scheme_name` as it is, and {HOW}"
+        )
+    content = content_of(request, **values)
+    header = client.session.msg_header(REQUEST)
+    msg_id = header["msg_id"]
+
+    def expect(future: Any) -> None:
+        client._queue_handlers.setdefault(ANSWER, lambda answer: _take(client, answer))
+        client.outstanding.add(msg_id)  # a stock scheduler answers it like a task
+
+    future = client._send(
+        client._task_stream,
+        REQUEST,
+        content=content,
+        header=header,
+        metadata={"after": [msg_id]},  # on itself: see `wire.requests`
+        message_future_hook=expect,
+    )
+    try:
+        answer = future.result(timeout)
+    except FutureTimeoutError:
+        client.outstanding.discard(msg_id)
+        raise TimeoutError(
+            f"the scheduler has not answered {request.name!r} for {timeout:g} s"
+        ) from None
+    if not isinstance(answer, dict):
+        raise NotRichError(f"the task scheduler of this cluster is not ipp_richsched's: {HOW}")
+    if answer["content"].get("status") != "ok":
+        raise client._unwrap_exception(answer["content"])
+    return read_answer(request, answer["content"])
+
+
+def _take(client: ipp.Client, answer: dict[str, Any]) -> None:
+    """Take in an answer, in the thread of the client that reads its sockets."""
+    msg_id = answer["parent_header"].get("msg_id")
+    client.outstanding.discard(msg_id)
+    future = client._futures.get(msg_id)
+    if future is not None and not future.done():
+        future.set_result(answer)

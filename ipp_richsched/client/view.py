@@ -1,0 +1,138 @@
+"""`RichView`: a `LoadBalancedView` that knows all that the scheduler can do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipyparallel as ipp
+from ipyparallel.client.remotefunction import getname
+from ipyparallel.client.view import save_ids, sync_results
+from traitlets import Any as AnyTrait
+from traitlets import List, validate
+
+from ..wire.requests import HELLO
+from .asking import ask
+from .flags import RICH, check
+
+
+def view(rc: ipp.Client, targets: Any = None, **flags: Any) -> RichView:
+    """A load-balanced view with rich scheduling.
+
+    Parameters
+    ----------
+    rc : ipyparallel.Client
+        The client.
+    targets : list of int, slice, int, 'all', optional
+        The engines that its tasks may run on, as in `Client.load_balanced_view`; by default all.
+    **flags
+        The flags of the view: see `RichView.set_flags`.
+
+    Returns
+    -------
+    RichView
+        The view.
+
+    Raises
+    ------
+    NotRichError
+        If the scheduler of this cluster is another one; the text says what to switch on.
+    TypeError, ValueError
+        If a flag cannot have its value.
+    """
+    ask(rc, HELLO)
+    if targets is not None:
+        targets = rc._build_targets(targets)[1]
+    return RichView(client=rc, socket=rc._task_stream, targets=targets, **flags)
+
+
+class RichView(ipp.LoadBalancedView):
+    """A `LoadBalancedView` with the flags of `ipp_richsched`; made by `view`."""
+
+    priority = AnyTrait(None, allow_none=True)
+    max_crashes = AnyTrait(None, allow_none=True)
+    run_timeout = AnyTrait(None, allow_none=True)
+
+    _flag_names = List([*ipp.LoadBalancedView._flag_names.default_args[0], *RICH])
+
+    @validate("after", "follow", "timeout", "retries", "label", *RICH)
+    def _validate_flag(self, proposal: Any) -> Any:
+        check({proposal["trait"].name: proposal["value"]})
+        return proposal["value"]
+
+    def set_flags(self, **flags: Any) -> RichView:
+        """Set flags; all of them, or none if one is refused.
+
+        Parameters
+        ----------
+        block, track, targets, after, follow, timeout, retries, label
+            As in `LoadBalancedView.set_flags`.
+        priority : int
+            Tasks with a higher one come first; 0 by default.  A task that waits lends its priority
+            to what it waits for.
+        max_crashes : int
+            After how many deaths of the engine that was running it a task may run again, whatever
+            its `retries`, which then count failures only.  By default a death uses up a retry.
+        run_timeout : float
+            Seconds that an engine may take for a task: then it has failed with `TaskTimeout`.
+
+        Raises
+        ------
+        KeyError
+            If there is no such flag.
+        TypeError, ValueError
+            If a flag cannot have its value.
+        """
+        for name in flags:
+            if name not in self._flag_names:
+                raise KeyError(f"Invalid name: {name!r}")
+        check(flags)
+        super().set_flags(**flags)
+        return self
+
+    @sync_results
+    @save_ids
+    def _really_apply(
+        self,
+        f: Any,
+        args: Any = None,
+        kwargs: Any = None,
+        block: bool | None = None,
+        track: bool | None = None,
+        **flags: Any,
+    ) -> Any:
+        """Submit one call; a flag that is None is the view's own."""
+        if self._socket.closed():
+            raise RuntimeError("Task farming is disabled")
+        check(flags)
+        names = (name for name in self._flag_names if name not in ("block", "track"))
+        values = {name: flags.get(name) for name in names}
+        values = {
+            name: getattr(self, name) if value is None else value for name, value in values.items()
+        }
+        targets = values.pop("targets")
+        if targets is not None:
+            targets = self.client._build_targets(targets)[0]
+        metadata = {
+            "after": self._render_dependency(values.pop("after")),
+            "follow": self._render_dependency(values.pop("follow")),
+            "targets": [ident.decode() for ident in targets or ()],
+            "timeout": values.pop("timeout"),
+            "retries": values.pop("retries"),
+            "label": values.pop("label"),
+            **{name: value for name, value in values.items() if value is not None},
+        }
+        future = self.client.send_apply_request(
+            self._socket,
+            f,
+            [] if args is None else args,
+            {} if kwargs is None else kwargs,
+            track=self.track if track is None else track,
+            metadata=metadata,
+        )
+        result = ipp.AsyncResult(self.client, future, fname=getname(f), targets=None, owner=True)
+        if self.block if block is None else block:
+            try:
+                return result.get()
+            except KeyboardInterrupt:
+                pass
+        return result

@@ -1,0 +1,124 @@
+"""What a rich client may ask the scheduler for: one definition for both sides.
+
+A request is a signed message to the port to which clients send tasks, under a type of its own.  The
+hub does not hear of it.  The stock scheduler takes it for a task, which depends on itself: so it
+refuses it at once, and the client knows that nobody understands it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from .checks import MessageError, is_text
+from .transport import Frames
+
+REQUEST, ANSWER = "ipp_richsched_request", "ipp_richsched_answer"
+"""The types of the messages."""
+
+NAME = "request"
+"""The field of a request that holds its name."""
+
+Check = Callable[[str, Any], Any]
+"""Returns the value of a field, given its name and what was sent; raises a ValueError."""
+
+
+class Request(NamedTuple):
+    """A kind of request.
+
+    Attributes
+    ----------
+    name : str
+        What it is called.
+    fields : dict of str to Check
+        What has to be said.
+    answer : dict of str to Check
+        What is answered.
+    """
+
+    name: str
+    fields: Mapping[str, Check]
+    answer: Mapping[str, Check]
+
+
+class Asked(NamedTuple):
+    """What a client asked for.
+
+    Attributes
+    ----------
+    request : Request
+        The kind.
+    values : dict
+        The values of its fields.
+    message : sequence of Part
+        The client's message.
+    """
+
+    request: Request
+    values: dict[str, Any]
+    message: Frames
+
+
+class RequestError(MessageError):
+    """A request cannot be understood; the text names the field."""
+
+
+def _text(name: str, value: Any) -> str:
+    if not is_text(value):
+        raise ValueError(f"{name!r} is {value!r}, not a text")
+    return value
+
+
+def _texts(name: str, value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(map(is_text, value)):
+        raise ValueError(f"{name!r} is {value!r:.200}, not a list of texts")
+    return value
+
+
+HELLO = Request("hello", {}, {"version": _text, "flags": _texts})
+"""Who serves this port, and which flags does it know?"""
+
+REQUESTS = {request.name: request for request in (HELLO,)}
+
+
+def content_of(request: Request, **values: Any) -> dict[str, Any]:
+    """The content of a request.
+
+    Raises
+    ------
+    ValueError
+        If a value is not what the request has; the text names the field.
+    """
+    return {NAME: request.name, **_checked(request.fields, values)}
+
+
+def read_request(content: Mapping[str, Any]) -> tuple[Request, dict[str, Any]]:
+    """The request in the content of a message, and the values of its fields.
+
+    Raises
+    ------
+    RequestError
+        If it is none; the text names the field.
+    """
+    values = dict(content)
+    name = values.pop(NAME, None)
+    request = REQUESTS.get(name) if isinstance(name, str) else None
+    if request is None:
+        raise RequestError(f"{NAME!r} is {name!r}, which is not known here")
+    try:
+        return request, _checked(request.fields, values)
+    except ValueError as error:
+        raise RequestError(f"request {request.name!r}: {error}") from None
+
+
+def read_answer(request: Request, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The values in the content of an answer; raises ValueError if it is another one's."""
+    return _checked(request.answer, {name: content.get(name) for name in request.answer})
+
+
+def _checked(fields: Mapping[str, Check], values: Mapping[str, Any]) -> dict[str, Any]:
+    if missing := fields.keys() - values:
+        raise ValueError(f"{min(missing)!r} is missing")
+    if unknown := values.keys() - fields.keys():
+        raise ValueError(f"{min(unknown)!r} is not known here")
+    return {name: fields[name](name, value) for name, value in values.items()}
