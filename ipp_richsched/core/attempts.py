@@ -80,7 +80,7 @@ class Attempts:
         attempt = self._not_sent(event)
         if attempt is None:
             return
-        first = self._reach.lost(step, attempt.engine)
+        first = self._reach.lost(step, attempt.engine, attempt.since)
         task = self._lifecycle.waiting_for(attempt)
         with step.on(task):
             self._lifecycle.end_attempt(step, attempt, task)

@@ -83,8 +83,8 @@ class Questions:
 
     def not_asked(self, step: Step, engine: Engine, question: int) -> None:
         """A question did not reach its engine; what that has is lost if it goes on for long."""
-        del engine.questions[question]
-        if self._reach.lost(step, engine) and self._reach.is_given_up(engine):
+        asked = engine.questions.pop(question)
+        if self._reach.lost(step, engine, asked) and self._reach.is_given_up(engine):
             reason = ConnectionLost(engine.ident, self._reach.patience)
             self._deadlines.add(step.now, Kind.LOST, Verdict(engine, math.inf, reason))
         self._lifecycle.probe_at(engine, step.now + max(engine.pause, FIRST_PAUSE))

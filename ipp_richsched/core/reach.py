@@ -38,13 +38,28 @@ class Reach:
         self.patience = math.inf if timeout is None else timeout
         self._lifecycle = lifecycle
 
-    def lost(self, step: Step, engine: Engine) -> bool:
-        """A send did not reach an engine; whether it was the first of some that went together."""
+    def lost(self, step: Step, engine: Engine, sent: float) -> bool:
+        """A send did not reach an engine.
+
+        Parameters
+        ----------
+        step : Step
+            The step.
+        engine : Engine
+            The engine.
+        sent : float
+            When it was decided what was to be sent.
+
+        Returns
+        -------
+        bool
+            Whether it was the first of some that went together.
+        """
         if engine.paused:
             return False
         first, last = engine.out_of_reach or (step.now, step.now)
-        if step.now > last + 2 * LONGEST_PAUSE:
-            first = step.now  # nothing was sent for a while: it may have been reached
+        if step.now > last + 2 * LONGEST_PAUSE or _was_sent(engine, last, sent):
+            first = step.now  # it was reached in between, or may have been
         engine.out_of_reach = first, step.now
         before, engine.pause = engine.pause, min(engine.pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
         if engine.pause == LONGEST_PAUSE != before:
@@ -65,3 +80,12 @@ class Reach:
             return False
         first, last = engine.out_of_reach
         return engine.pause == LONGEST_PAUSE and last - first >= self.patience
+
+
+def _was_sent(engine: Engine, after: float, before: float) -> bool:
+    """Whether anything was sent to an engine between these times; O(attempts and questions).
+
+    What could not be sent is no attempt of the engine's any more, and no question.
+    """
+    times = [attempt.since for attempt in engine.attempts.values()]
+    return any(after < time < before for time in [*times, *engine.questions.values()])

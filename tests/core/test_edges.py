@@ -289,6 +289,23 @@ def test_a_task_with_a_healthy_target_does_not_fail_with_the_one_out_of_reach(
     assert core.now < 100 + 63 + 15
 
 
+def test_an_engine_that_was_reached_in_between_was_not_without_connection() -> None:
+    core = Driver("a", probe_after=0.5, stranded_timeout=1.5)
+    core.submit("t")
+    core.unreachable("a", "t")
+    for pause in (0.05, 0.1):
+        assert core.wait(pause) == [assign("t", "a")]
+        core.unreachable("a", "t")
+    assert core.wait(0.2) == [assign("t", "a")]  # and this time it is sent
+    actions = core.wait(0.5)
+    first = core.now
+    while fail("t", Failure.ENGINE_ERROR, engine="a") not in actions:
+        for number in asked(actions):  # its connection is lost
+            core.handle(AskingFailed(b"a", number))
+        actions = core.wait(0.1)
+    assert core.now - first >= 1.5
+
+
 def test_a_task_that_may_run_anywhere_waits_for_engines_without_connection() -> None:
     core = Driver("a", stranded_timeout=1)
     core.submit("t")

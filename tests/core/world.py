@@ -377,6 +377,8 @@ class World:
                     self.lose(action)
                 else:
                     self.held.setdefault(action.engine, deque()).append(action)
+                if failure is None and action.engine in self.engines:
+                    self.engines[action.engine].reached = self.now
             if self.not_sent and self.has_faults and self.random.random() < 0.3:
                 return  # other events may come before the shell hears of it
             failures, self.not_sent = self.not_sent, []

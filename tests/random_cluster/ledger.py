@@ -61,10 +61,13 @@ class Ledger:
         known.last_death = known.notices
         known.notices += 1
         known.dead_since = now
+        far = self.was_far(engine)
         for record in self.records.values():
             for attempt in record.attempts:
                 if attempt.engine == engine and attempt.dead_since is None:
                     attempt.dead_since = now
+                    if far:  # it may have been given up before
+                        attempt.lost_since = attempt.lost_since or now
 
     def connect(self, engine: str) -> None:
         """An engine has got a connection."""

@@ -76,7 +76,7 @@ class Placements:
             yield "with no retries left"
 
     def _others(self, record: Record, since: float) -> set[str]:
-        """The engines that certainly could have taken a task since then, and did not refuse it."""
+        """The engines that could surely have taken a task since then, and did not refuse it."""
         spec = record.spec
         if spec.follow:
             return set()  # others may have come to run there
@@ -85,5 +85,6 @@ class Placements:
             for name, known in self._ledger.engines.items()
             if known.lives_since(since)
             and name not in record.maybe_refused_by
+            and not self._ledger.was_far(name)
             and (not spec.targets or name in spec.targets)
         }

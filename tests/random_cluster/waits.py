@@ -74,7 +74,9 @@ class Waits:
             return ""
         if not (spec.targets or spec.follow):
             return ""
-        places = self._places(record, record.maybe_refused_by)
+        if record.maybe_refused_by:
+            return ""  # those are asked again, in growing intervals
+        places = self._places(record, frozenset())
         # where an engine is full nobody tries to reach it
         if places and not places & self._connected and all(map(self._has_room, places)):
             return f"{sorted(places)} are out of reach"
