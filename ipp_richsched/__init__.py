@@ -13,11 +13,13 @@ __all__ = [
     "RichTaskScheduler",
     "RichView",
     "__version__",
+    "cancel",
     "register",
     "view",
 ]
 
 if TYPE_CHECKING:
+    from .client.cancel import cancel
     from .client.view import RichView, view
     from .controller.app import RichController, register
     from .scheduler.task_scheduler import RichTaskScheduler
@@ -28,6 +30,7 @@ _HOMES = {
     "RichController": ".controller.app",
     "RichTaskScheduler": ".scheduler.task_scheduler",
     "RichView": ".client.view",
+    "cancel": ".client.cancel",
     "register": ".controller.app",
     "view": ".client.view",
 }

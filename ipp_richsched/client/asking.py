@@ -5,6 +5,7 @@ So they pass SSH tunnels and CURVE as tasks do, and come after all tasks that it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
@@ -26,7 +27,12 @@ class NotRichError(RuntimeError):
     """The scheduler of a cluster is not `RichTaskScheduler`."""
 
 
-def ask(client: ipp.Client, request: Request, timeout: float = PATIENCE, **values: Any) -> Any:
+def ask(
+    client: ipp.Client,
+    request: Request,
+    take: Callable[[dict[str, Any]], None] | None = None,
+    **values: Any,
+) -> Any:
     """Ask the scheduler of a client, and wait for the answer.
 
     Parameters
@@ -35,8 +41,9 @@ def ask(client: ipp.Client, request: Request, timeout: float = PATIENCE, **value
         Who asks.
     request : Request
         What is asked.
-    timeout : float
-        Seconds to wait for the answer.
+    take : callable, optional
+        Called with the fields of the answer in the thread of the client that takes answers in,
+        also if nobody waits for it any more.
     **values
         The fields of the request.
 
@@ -52,7 +59,7 @@ def ask(client: ipp.Client, request: Request, timeout: float = PATIENCE, **value
     NotRichError
         If the scheduler is not `RichTaskScheduler`.
     TimeoutError
-        If there is no answer.
+        If there is no answer within `PATIENCE`.
     ipyparallel.RemoteError
         If the scheduler refuses the request.
     """
@@ -67,6 +74,8 @@ def ask(client: ipp.Client, request: Request, timeout: float = PATIENCE, **value
 
     def expect(future: Any) -> None:
         client._queue_handlers.setdefault(ANSWER, lambda answer: _take(client, answer))
+        if take is not None:
+            future.ipp_richsched_take = lambda content: take(read_answer(request, content))
         client.outstanding.add(msg_id)  # a stock scheduler answers it like a task
 
     future = client._send(
@@ -78,11 +87,11 @@ def ask(client: ipp.Client, request: Request, timeout: float = PATIENCE, **value
         message_future_hook=expect,
     )
     try:
-        answer = future.result(timeout)
+        answer = future.result(PATIENCE)
     except FutureTimeoutError:
         client.outstanding.discard(msg_id)
         raise TimeoutError(
-            f"the scheduler has not answered {request.name!r} for {timeout:g} s"
+            f"the scheduler has not answered {request.name!r} for {PATIENCE:g} s"
         ) from None
     if not isinstance(answer, dict):
         raise NotRichError(f"the task scheduler of this cluster is not ipp_richsched's: {HOW}")
@@ -96,5 +105,11 @@ def _take(client: ipp.Client, answer: dict[str, Any]) -> None:
     msg_id = answer["parent_header"].get("msg_id")
     client.outstanding.discard(msg_id)
     future = client._futures.get(msg_id)
-    if future is not None and not future.done():
+    if future is None or future.done():
+        return
+    take = getattr(future, "ipp_richsched_take", None)
+    try:
+        if take is not None and answer["content"].get("status") == "ok":
+            take(answer["content"])
+    finally:
         future.set_result(answer)

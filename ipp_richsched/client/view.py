@@ -12,7 +12,10 @@ from traitlets import List, validate
 
 from ..wire.requests import HELLO
 from .asking import ask
+from .cancel import Results, cancel, take_aborts
+from .executor import RichExecutor
 from .flags import RICH, check
+from .results import RichResult
 
 
 def view(rc: ipp.Client, targets: Any = None, **flags: Any) -> RichView:
@@ -54,10 +57,33 @@ class RichView(ipp.LoadBalancedView):
 
     _flag_names = List([*ipp.LoadBalancedView._flag_names.default_args[0], *RICH])
 
+    def __init__(self, client: ipp.Client, socket: Any, **flags: Any) -> None:
+        super().__init__(client=client, socket=socket, **flags)
+        self.executor = RichExecutor(self)
+        take_aborts(client)
+
     @validate("after", "follow", "timeout", "retries", "label", *RICH)
     def _validate_flag(self, proposal: Any) -> Any:
         check({proposal["trait"].name: proposal["value"]})
         return proposal["value"]
+
+    def cancel(
+        self, results_or_ids: Results | None = None, interrupt: bool = False
+    ) -> dict[str, str]:
+        """Take back tasks, by default all that this view has submitted.
+
+        Parameters and what is returned are those of `ipp_richsched.cancel`.
+        """
+        if results_or_ids is None:
+            results_or_ids = [*self.outstanding]
+        return cancel(results_or_ids, self.client, interrupt)
+
+    def abort(self, jobs: Any = None, targets: Any = None, block: bool | None = None) -> None:
+        """Take back tasks, by default all that this view has submitted: see `cancel`.
+
+        It is done at once, whatever the engines do; `block` does not matter.
+        """
+        self.client.abort([*self.outstanding] if jobs is None else jobs, targets, False)
 
     def set_flags(self, **flags: Any) -> RichView:
         """Set flags; all of them, or none if one is refused.
@@ -129,7 +155,7 @@ class RichView(ipp.LoadBalancedView):
             track=self.track if track is None else track,
             metadata=metadata,
         )
-        result = ipp.AsyncResult(self.client, future, fname=getname(f), targets=None, owner=True)
+        result = RichResult(self.client, future, fname=getname(f), targets=None, owner=True)
         if self.block if block is None else block:
             try:
                 return result.get()

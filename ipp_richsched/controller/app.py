@@ -13,7 +13,9 @@ from ipyparallel.cluster.launcher import LocalControllerLauncher
 from ipyparallel.controller.app import IPController
 from ipyparallel.controller.dictdb import DictDB
 from ipyparallel.controller.task_scheduler import TaskScheduler
+from ipyparallel.util import disambiguate_url
 from traitlets import TraitError, default
+from traitlets.config import Config
 
 from ..core.engines.schemes import SchemeError
 from ..scheduler.task_scheduler import RichTaskScheduler
@@ -59,9 +61,14 @@ class RichController(IPController):
         """Put `RichTaskScheduler` where the stock controller names its own."""
         if scheduler_class is TaskScheduler:
             scheduler_class = RichTaskScheduler
-        return _stock["get_python_scheduler_args"](
+        launch: dict[str, Any] = _stock["get_python_scheduler_args"](
             self, scheduler_name, scheduler_class, *args, **kwargs
         )
+        if scheduler_class is RichTaskScheduler:
+            settings = Config(launch["config"].get("RichTaskScheduler", {}))
+            settings.control_url = disambiguate_url(self.client_url("control"))
+            launch["config"] = {**launch["config"], "RichTaskScheduler": settings}
+        return launch
 
 
 def register() -> None:

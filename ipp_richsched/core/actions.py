@@ -130,6 +130,50 @@ class RefuseTask(NamedTuple):
 
 
 @record
+class CancelDone(NamedTuple):
+    """Tell a client what became of the tasks that it wanted back.
+
+    Attributes
+    ----------
+    message : object
+        What the client sent.
+    cancelled : tuple of str
+        They will not run.
+    running : tuple of str
+        An engine has them; they are left alone.
+    interrupted : tuple of str
+        An engine was working on them, and is being interrupted.
+    finished : tuple of str
+        They had finished before.
+    unknown : tuple of str
+        No task of this scheduler has these ids.
+    """
+
+    message: Any
+    cancelled: tuple[str, ...]
+    running: tuple[str, ...]
+    interrupted: tuple[str, ...]
+    finished: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+@record
+class InterruptEngine(NamedTuple):
+    """Interrupt what an engine is working on; `InterruptDone` is to follow.
+
+    Attributes
+    ----------
+    engine : bytes
+        The engine's identity.
+    interrupt : int
+        The number of the interrupt; no two have the same.
+    """
+
+    engine: bytes
+    interrupt: int
+
+
+@record
 class Warn(NamedTuple):
     """Put a line into the log for the operator.
 
@@ -142,4 +186,13 @@ class Warn(NamedTuple):
     notice: Notice
 
 
-Action: TypeAlias = AssignTask | AskEngine | RelayReply | FailTask | RefuseTask | Warn
+Action: TypeAlias = (
+    AssignTask
+    | AskEngine
+    | RelayReply
+    | FailTask
+    | RefuseTask
+    | CancelDone
+    | InterruptEngine
+    | Warn
+)

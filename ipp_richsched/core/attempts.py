@@ -36,10 +36,12 @@ class Attempts:
     def __init__(
         self, state: State, lifecycle: Lifecycle, strandings: Strandings, reach: Reach
     ) -> None:
+        self._pool = state.pool
         self._tasks = state.tasks
         self._abandoned = state.abandoned
         self._deadlines = state.deadlines
         self._reviews = state.backlog.reviews
+        self._interrupts = state.settings.interrupt_on_timeout
         self._lifecycle = lifecycle
         self._strandings = strandings
         self._reach = reach
@@ -116,6 +118,8 @@ class Attempts:
         engine = attempt.engine.ident
         with step.on(task):
             self._lifecycle.fail(step, task, RunTimedOut(engine, task.rich.run_timeout), engine)
+            if self._interrupts and self._pool.has(attempt.engine):
+                self._lifecycle.interrupt(step, attempt.engine)
 
     def _find(self, msg_id: str) -> Attempt | None:
         """The attempt of a task that counts, or holds its engine though the task is answered."""

@@ -18,6 +18,7 @@ class Kind(enum.Enum):
     RUN = "the time that an engine may take for a task"
     GRACE = "the time in which a dead engine's replies still count"
     PAUSE = "the pause of an engine that could not be reached"
+    INTERRUPT = "the time in which an engine that was interrupted gets no other task"
     PROBE = "the time before an engine is asked about the tasks that it holds"
     LOST = "the time in which answers may still come that were overtaken by that to a question"
     NO_ENGINE = "the time before it is said again that tasks wait and no engine is there"

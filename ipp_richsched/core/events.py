@@ -207,6 +207,44 @@ class TaskReplied(NamedTuple):
 
 
 @record
+class CancelRequested(NamedTuple):
+    """A client wants some tasks back.
+
+    Attributes
+    ----------
+    msg_ids : tuple of str
+        The tasks.
+    client : bytes
+        The client's identity.
+    interrupt : bool
+        Whether engines that are working on them are to be interrupted.
+    message : object
+        What the shell needs to answer the client.
+    """
+
+    msg_ids: tuple[str, ...]
+    client: bytes
+    interrupt: bool = False
+    message: Any = None
+
+
+@record
+class InterruptDone(NamedTuple):
+    """An `InterruptEngine` was carried out, or cannot be.
+
+    Attributes
+    ----------
+    engine : bytes
+        The engine's identity.
+    interrupt : int
+        The number of the interrupt.
+    """
+
+    engine: bytes
+    interrupt: int
+
+
+@record
 class TimePassed(NamedTuple):
     """`SchedulerCore.next_deadline` has come."""
 
@@ -222,5 +260,7 @@ Event: TypeAlias = (
     | TaskSubmitted
     | TaskRejected
     | TaskReplied
+    | CancelRequested
+    | InterruptDone
     | TimePassed
 )

@@ -48,6 +48,7 @@ class Failure(enum.Enum):
     IMPOSSIBLE_DEPENDENCY = "what it depends on can never be met"
     TASK_TIMEOUT = "it waited too long in the queue, or ran for too long"
     ENGINE_ERROR = "the engine that had it is gone, or gave no answer that can be relayed"
+    CANCELLED = "a client took it back"
     INTERNAL_ERROR = "an error in the scheduler itself"
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 
-from .actions import AssignTask, FailTask, RefuseTask, RelayReply, Warn
+from .actions import AssignTask, FailTask, InterruptEngine, RefuseTask, RelayReply, Warn
 from .deadlines import Kind
-from .engines.engine import Attempt, Engine
+from .engines.engine import INTERRUPTED, Attempt, Engine
 from .events import TaskReplied, TaskSubmitted
 from .failures import Cause, engine_name, few
 from .notices import Notice, TaskRetried
-from .reasons import Reason, UnreachableDependency
+from .reasons import Cancelled, Reason, UnreachableDependency
 from .record import make
 from .state import State
 from .step import Step
@@ -24,6 +24,10 @@ from .task import ASSIGNED, FAILED, READY, SUCCEEDED, Task, TaskState
 QUESTION_PAUSE = 1.0
 """Seconds between two questions to an engine, at least; and from a change of connections, so that
 an engine can connect again, to the question whether anything was lost."""
+
+
+INTERRUPT_PATIENCE = 10.0
+"""Seconds that an interrupt may take; then the engine gets tasks again all the same."""
 
 
 class Lifecycle:
@@ -40,6 +44,7 @@ class Lifecycle:
         self._tasks = state.tasks
         self._queue = state.queue
         self._abandoned = state.abandoned
+        self._wanted_back = state.wanted_back
         self._order = state.order
         self._graph = state.graph
         self._deadlines = state.deadlines
@@ -84,7 +89,12 @@ class Lifecycle:
         self._backlog.unplaced.append(task)
 
     def assign(self, step: Step, task: Task, engine: Engine) -> None:
-        """Begin an attempt of a ready task on an engine."""
+        """Begin an attempt of a ready task on an engine, unless a client wants it back."""
+        if self._wanted_back and task.msg_id in self._wanted_back:
+            job = self._wanted_back[task.msg_id]
+            job.early.add(task.msg_id)
+            self.fail(step, task, Cancelled(job.event.client))
+            return
         task.move(ASSIGNED)
         self._stop_timers(task)
         if task.watched:
@@ -109,6 +119,24 @@ class Lifecycle:
         if engine.probe is not None:
             self._deadlines.cancel(engine.probe)
         engine.probe = self._deadlines.add(when, Kind.PROBE, engine)
+
+    def interrupt(self, step: Step, engine: Engine) -> None:
+        """Have a registered engine interrupted in what it is working on, unless it is already.
+
+        It gets no task until that is done: the interrupt might hit it.
+        """
+        if engine.interrupt is not None:
+            return
+        engine.interrupt = self._deadlines.add(
+            step.now + INTERRUPT_PATIENCE, Kind.INTERRUPT, engine
+        )
+        self._pool.pause(engine, INTERRUPTED)
+        step.actions.append(InterruptEngine(engine.ident, engine.interrupt.number))
+
+    def interrupt_is_over(self, engine: Engine) -> None:
+        """An engine was interrupted, or that cannot be done: it may get tasks again."""
+        engine.interrupt = None
+        self._pool.end_pause(engine, INTERRUPTED)
 
     def waiting_for(self, attempt: Attempt) -> Task | None:
         """The task that waits for an attempt; None if it was answered before."""

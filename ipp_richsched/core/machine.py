@@ -18,19 +18,22 @@ from typing import TypeAlias
 from .absence import Absence
 from .actions import Action, AssignTask
 from .attempts import Attempts
+from .cancelling import Cancelling
 from .cascade import Cascade
 from .deadlines import Entry, Kind
-from .engines.engine import Engine
+from .engines.engine import UNREACHED, Engine
 from .engines.pool import EnginePool
 from .engines.schemes import find_scheme
 from .events import (
     AskingFailed,
+    CancelRequested,
     ConnectionsChanged,
     EngineAnswered,
     EngineRegistered,
     EngineUnreachable,
     EngineUnregistered,
     Event,
+    InterruptDone,
     SendingFailed,
     TaskRejected,
     TaskReplied,
@@ -97,6 +100,7 @@ class SchedulerCore:
         self._prospects = Prospects(pool)
         self._explain = Explain(self.state)
         self._lending = Lending(self.state)
+        self._cancelling = Cancelling(self.state, self._lifecycle)
         self._absence = Absence(self.state, self._lifecycle)
         self._reach = Reach(self.state, self._lifecycle)
         self._questions = Questions(self.state, self._lifecycle, self._reach)
@@ -117,6 +121,8 @@ class SchedulerCore:
             TaskSubmitted: self._task_submitted,
             TaskRejected: self._task_rejected,
             TaskReplied: self._attempts.replied,
+            CancelRequested: self._cancel_requested,
+            InterruptDone: self._interrupt_done,
             TimePassed: self._time_passed,
         }
 
@@ -146,7 +152,12 @@ class SchedulerCore:
         # off.  Otherwise each event in a flood would pay for a slice.
         backlog = self._backlog  # as `busy`, without its calls
         settles = not (
-            backlog.news or backlog.reviews or backlog.unplaced or backlog.loans or self.pool.roomy
+            backlog.news
+            or backlog.reviews
+            or backlog.unplaced
+            or backlog.loans
+            or backlog.cancellations
+            or self.pool.roomy
         )
         try:
             self._handlers[type(event)](step, event)  # type: ignore[operator]
@@ -213,9 +224,10 @@ class SchedulerCore:
         if engine.attempts:
             self._lifecycle.warn(step, EngineGone(engine.ident, len(engine.attempts)))
             self._deadlines.add(step.now + self._grace, Kind.GRACE, engine)
-        if engine.probe is not None:
-            self._deadlines.cancel(engine.probe)
-            engine.probe = None
+        for entry in (engine.probe, engine.interrupt):
+            if entry is not None:
+                self._deadlines.cancel(entry)
+        engine.probe = None
         self._absence.begin(step)
         reviews = self.state.backlog.reviews
         reviews.extend(self.state.graph.watchers(engine.ident))
@@ -266,6 +278,16 @@ class SchedulerCore:
             with step.on(task):
                 self._lifecycle.fail(step, task, InvalidMetadata(event.problem))
 
+    def _cancel_requested(self, step: Step, event: CancelRequested) -> None:
+        self._cancelling.begin(event)
+
+    def _interrupt_done(self, step: Step, event: InterruptDone) -> None:
+        engine = self.pool.engines.get(event.engine)
+        entry = engine.interrupt if engine is not None else None
+        if engine is not None and entry is not None and entry.number == event.interrupt:
+            self._deadlines.cancel(entry)
+            self._lifecycle.interrupt_is_over(engine)
+
     def _time_passed(self, step: Step, event: TimePassed) -> None:
         if self.state.busy:
             self._settle(step)  # before the deadlines: an engine may wait for what they end
@@ -283,9 +305,11 @@ class SchedulerCore:
     def _end_pause(self, step: Step, entry: Entry) -> None:
         """Do what a deadline of an engine, or of the scheduler, asks for."""
         if entry.kind is Kind.PAUSE:
-            self.pool.set_paused(entry.subject, False)
+            self.pool.end_pause(entry.subject, UNREACHED)
         elif entry.kind is Kind.GRACE:
             self._losses.end_grace(step, entry.subject)
+        elif entry.kind is Kind.INTERRUPT:
+            self._lifecycle.interrupt_is_over(entry.subject)
         elif entry.kind is Kind.RUN:
             self._attempts.ran_too_long(step, entry.subject)
         elif entry.kind is Kind.BUSY:
@@ -315,12 +339,14 @@ class SchedulerCore:
         """Work off what events entail, as far as the budget of the step goes."""
         backlog, roomy = self._backlog, self.pool.roomy
         while True:
+            if backlog.cancellations:
+                self._cancelling.work(step)
             if backlog.loans:
                 self._lending.work(step)
             if backlog.news or backlog.reviews:
                 self._cascade.work(step)
             if backlog.unplaced or roomy:
                 self._placement.match(step)
-            more = backlog.news or backlog.reviews or backlog.loans
+            more = backlog.news or backlog.reviews or backlog.loans or backlog.cancellations
             if not more or min(step.work_left, step.places_left) <= 0:
                 return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from .deadlines import Kind
-from .engines.engine import Engine
+from .engines.engine import UNREACHED, Engine
 from .lifecycle import Lifecycle
 from .notices import EngineNotice, Oddity
 from .state import State
@@ -55,7 +55,7 @@ class Reach:
         bool
             Whether it was the first of some that went together.
         """
-        if engine.paused:
+        if engine.paused & UNREACHED:
             return False
         first, last = engine.out_of_reach or (step.now, step.now)
         if step.now > last + 2 * LONGEST_PAUSE or _was_sent(engine, last, sent):
@@ -65,7 +65,7 @@ class Reach:
         if engine.pause == LONGEST_PAUSE != before:
             self._lifecycle.warn(step, EngineNotice(engine.ident, Oddity.NOT_REACHED))
         self._deadlines.add(step.now + engine.pause, Kind.PAUSE, engine)
-        self._pool.set_paused(engine, True)
+        self._pool.pause(engine, UNREACHED)
         return True
 
     @staticmethod

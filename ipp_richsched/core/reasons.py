@@ -206,6 +206,20 @@ class TimedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A client took the task back.
+
+    Attributes
+    ----------
+    client : bytes
+        The client's identity.
+    """
+
+    failure: ClassVar[Failure] = Failure.CANCELLED
+    client: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class InternalError:
     """An error in the scheduler itself; its log has the traceback and the task's story."""
 
@@ -228,6 +242,7 @@ Reason: TypeAlias = (
     | ConnectionLost
     | AttemptFailed
     | NoStatus
+    | Cancelled
     | InternalError
 )
 """Why a task, or an attempt of it, has failed.  `Reason.failure` is its kind."""

@@ -28,6 +28,8 @@ class Settings:
         How many engines may die of a task before it has failed; None for any number.
     aging : float or None
         How many seconds of waiting are worth one step of priority; None if none are.
+    interrupt_on_timeout : bool
+        Whether an engine is interrupted that takes longer for a task than its `run_timeout`.
     seed : int
         The seed of what the schemes choose at random.
     """
@@ -40,4 +42,5 @@ class Settings:
     retry_elsewhere: float | None = 30.0
     max_crashes: int | None = 3
     aging: float | None = None
+    interrupt_on_timeout: bool = False
     seed: int = 0

@@ -8,6 +8,7 @@ from .causes import Causes
 from .deadlines import Deadlines, Entry
 from .engines.engine import Attempt
 from .engines.pool import EnginePool
+from .events import CancelRequested
 from .graph import DependencyGraph, News
 from .history import History
 from .ready.order import Order
@@ -15,6 +16,43 @@ from .ready.queue import ReadyQueue
 from .settings import Settings
 from .story import Story
 from .task import Task
+
+
+class Cancellation:
+    """A request that is being worked off.
+
+    Attributes
+    ----------
+    event : CancelRequested
+        What a client asked for.
+    ids : list of str
+        The tasks that have still to be looked at, the first of them at the end.
+    early : set of str
+        Those of them that are cancelled already, since an engine was about to get them.
+    cancelled, running, interrupted, finished, unknown : list of str
+        What became of the others: see `CancelDone`.
+    """
+
+    __slots__ = (
+        "cancelled",
+        "early",
+        "event",
+        "finished",
+        "ids",
+        "interrupted",
+        "running",
+        "unknown",
+    )
+
+    def __init__(self, event: CancelRequested) -> None:
+        self.event = event
+        self.ids = [*reversed(event.msg_ids)]
+        self.early: set[str] = set()
+        self.cancelled: list[str] = []
+        self.running: list[str] = []
+        self.interrupted: list[str] = []
+        self.finished: list[str] = []
+        self.unknown: list[str] = []
 
 
 class Backlog:
@@ -30,18 +68,21 @@ class Backlog:
         Ready ones that have been neither offered to an engine nor queued.
     loans : list of tuple
         Priorities, and the msg_ids of tasks that must have no lower one.
+    cancellations : deque of Cancellation
+        Requests of clients that want tasks back.
     """
 
-    __slots__ = ("loans", "news", "reviews", "unplaced")
+    __slots__ = ("cancellations", "loans", "news", "reviews", "unplaced")
 
     def __init__(self) -> None:
         self.news: deque[News] = deque()
         self.reviews: deque[Task] = deque()
         self.unplaced: list[Task] = []
         self.loans: list[tuple[int, list[str]]] = []
+        self.cancellations: deque[Cancellation] = deque()
 
     def __bool__(self) -> bool:
-        return bool(self.news or self.reviews or self.unplaced or self.loans)
+        return bool(self.news or self.reviews or self.unplaced or self.loans or self.cancellations)
 
 
 class State:
@@ -55,6 +96,8 @@ class State:
         The registered engines.
     tasks : dict of str to Task
         Those that are not finished, by msg_id.
+    wanted_back : dict of str to Cancellation
+        What clients want back and was not looked at yet, by msg_id.
     abandoned : dict of str to Attempt
         Those that hold their engines though their tasks are answered, by msg_id.
     order : Order
@@ -81,6 +124,7 @@ class State:
         self.settings = settings
         self.pool = pool
         self.tasks: dict[str, Task] = {}
+        self.wanted_back: dict[str, Cancellation] = {}
         self.abandoned: dict[str, Attempt] = {}
         self.order = Order(settings.aging)
         self.queue = ReadyQueue(pool.engines)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import zmq
 
@@ -30,6 +30,9 @@ IN_FLIGHT = 32 * 2**20
 ENOUGH = 64 * 2**20
 """Bytes that may wait here until no more tasks are taken in; then, half of that, before they are
 again."""
+
+AT_A_TIME = 50
+"""Messages of those that can wait that are made and sent in one go."""
 
 _Frame = zmq.Frame
 
@@ -66,12 +69,23 @@ class HubLine:
         self._bytes = 0
         self._in_flight: deque[tuple[zmq.MessageTracker, int]] = deque()
         self._bytes_in_flight = 0
+        self._later: deque[Callable[[], Frames]] = deque()
         self.is_behind = False
 
     @property
     def has_more(self) -> bool:
-        """Whether something waits to be sent again."""
-        return bool(self._waiting)
+        """Whether something waits to be sent, or sent again."""
+        return bool(self._waiting or self._later)
+
+    def later(self, make: Callable[[], Frames]) -> None:
+        """Have a message made, and sent, when the hub has taken all others.
+
+        Parameters
+        ----------
+        make : callable
+            Returns the message.
+        """
+        self._later.append(make)
 
     def send(self, messages: Sequence[Frames]) -> None:
         """Send what waits, and then these, as far as there is room."""
@@ -80,6 +94,13 @@ class HubLine:
             self._bytes -= _size(waiting.popleft())
         for frames in messages:
             if waiting or not self._send(frames):
+                waiting.append(frames)
+                self._bytes += _size(frames)
+        for _ in range(min(AT_A_TIME, len(self._later))):
+            if waiting:
+                break
+            frames = self._later.popleft()()
+            if not self._send(frames):
                 waiting.append(frames)
                 self._bytes += _size(frames)
         if self._bytes > ENOUGH and not self.is_behind:

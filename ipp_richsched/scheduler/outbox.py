@@ -16,7 +16,9 @@ from ..core.actions import (
     Action,
     AskEngine,
     AssignTask,
+    CancelDone,
     FailTask,
+    InterruptEngine,
     RefuseTask,
     RelayReply,
     Warn,
@@ -25,6 +27,7 @@ from ..core.attempt_reasons import NoStatus
 from ..core.events import AskingFailed, EngineUnreachable, SendingFailed
 from ..core.failures import Failure
 from ..core.notices import EngineGone, EngineNotice, NoEngine, ReplyDiscarded
+from ..core.reasons import Cancelled
 from ..wire.messages import Frames, Wire
 from ..wire.notices import notice_text
 from ..wire.texts import ERRORS, reason_text, tried_text
@@ -56,6 +59,8 @@ class Outbox:
         What the operator is told.
     stands : callable
         Whether an assignment is not void when its time has come: see `SchedulerCore.stands`.
+    interrupt : callable
+        Interrupts an engine.
 
     Attributes
     ----------
@@ -73,6 +78,7 @@ class Outbox:
         log: logging.Logger,
         lines: Lines,
         stands: Callable[[AssignTask], bool],
+        interrupt: Callable[[InterruptEngine], None],
     ) -> None:
         self._wire = wire
         self._clients = clients
@@ -88,6 +94,8 @@ class Outbox:
             RelayReply: self._relay_reply,
             FailTask: self._fail_task,
             RefuseTask: self._refuse_task,
+            CancelDone: self._cancel_done,
+            InterruptEngine: interrupt,
             Warn: self._warn,
         }
         self._to_clients: list[Frames] = []
@@ -208,6 +216,9 @@ class Outbox:
         self._to_hub.append([b"outtask", *frames])
 
     def _fail_task(self, action: FailTask) -> None:
+        if isinstance(action.reason, Cancelled):
+            self._cancel_task(action, action.reason)
+            return
         failure = action.reason.failure
         called = self._wire.names.called
         text = reason_text(action.msg_id, action.reason, called)
@@ -220,6 +231,27 @@ class Outbox:
             self._lines.put(_kind(action.reason), f"{text} ({error})")
             self.tell_hub(b"outtask", frames)
         self._to_clients.append(frames)
+
+    def _cancel_task(self, action: FailTask, reason: Cancelled) -> None:
+        """Answer a task that was taken back; he who did that is told of all of them at once."""
+
+        def frames() -> list[bytes]:
+            return self._wire.aborted_reply(action.message)
+
+        # There may be very many.
+        self.hub.later(lambda: [b"outtask", *frames()])
+        if action.message[0] != reason.client:
+            self._to_clients.append(frames())
+
+    def _cancel_done(self, action: CancelDone) -> None:
+        outcomes = action._asdict()
+        message = outcomes.pop("message")
+        self.answer(message, {name: [*ids] for name, ids in outcomes.items()})
+        client = message[0]
+        text = f"client {client!r} cancelled {len(action.cancelled)} tasks"
+        if action.interrupted:
+            text += f", and {len(action.interrupted)} that run are interrupted"
+        self._lines.put(("cancelled", client), text, AT_ONCE)
 
     def _refuse_task(self, action: RefuseTask) -> None:
         if action.first is None or action.first[0] != action.message[0]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import zmq
 from ipyparallel.controller.task_scheduler import TaskScheduler
-from traitlets import Float, Integer, TraitError, Unicode, default, observe, validate
+from traitlets import Bool, Float, Integer, TraitError, Unicode, default, observe, validate
 
 from ..core.engines.pool import EnginePool
 from ..core.engines.schemes import BUILT_IN, Scheme, SchemeError, find_scheme, user_scheme
@@ -25,10 +25,11 @@ from ..wire.transport import Channel
 from .connections import Watch, guard, news_of
 from .hooked import HookedPool
 from .hub_line import bound
+from .interrupts import Interrupts
 from .lines import Lines
 from .outbox import Outbox
 from .removed import without_removed_methods
-from .requests import answer
+from .requests import serve
 from .turns import Channels, Handlers, Turns
 
 
@@ -110,6 +111,19 @@ class RichTaskScheduler(TaskScheduler):
         tasks of low priority get their turn. None: none are.""",
     )
 
+    interrupt_on_timeout = Bool(
+        False,
+        config=True,
+        help="""Whether an engine is interrupted (SIGINT) that takes longer for a task than its
+        run_timeout, so that it takes tasks again.""",
+    )
+
+    control_url = Unicode(
+        "",
+        config=True,
+        help="""Where signals for engines go: RichController sets it.""",
+    )
+
     @validate("scheme_name")
     def _validate_scheme_name(self, proposal: Any) -> str:
         try:
@@ -152,6 +166,7 @@ class RichTaskScheduler(TaskScheduler):
             retry_elsewhere=self.retry_elsewhere,
             max_crashes=self.max_crashes,
             aging=self.aging,
+            interrupt_on_timeout=self.interrupt_on_timeout,
             seed=seed,
         )
         self._core = SchedulerCore(settings, pool, self._make_trace(settings))
@@ -206,6 +221,16 @@ class RichTaskScheduler(TaskScheduler):
         """What serves these channels by this loop and clock."""
         self._wire = Wire(self.session, channels.engines.addresses)
         self._channels = channels
+        lines = Lines(self.log, loop, clock)
+        interrupts = Interrupts(
+            self.control_url,
+            self.query_stream.socket,
+            self.session,
+            loop,
+            self._feed,
+            lines,
+            self.log,
+        )
         self._outbox = Outbox(
             self._wire,
             channels.clients,
@@ -213,8 +238,9 @@ class RichTaskScheduler(TaskScheduler):
             channels.monitor,
             self.ident,
             self.log,
-            Lines(self.log, loop, clock),
+            lines,
             self._core.stands,
+            interrupts.send,
         )
         handlers = Handlers(
             self.dispatch_submission, self.dispatch_result, self.dispatch_notification
@@ -263,7 +289,7 @@ class RichTaskScheduler(TaskScheduler):
         """Take in a task, or a request, from a client."""
         submission = self._wire.read_submission(raw_msg)
         if isinstance(submission, Asked):
-            answer(submission, self._outbox)
+            serve(submission, self._outbox, self._feed)
         else:
             self._feed(submission)
 

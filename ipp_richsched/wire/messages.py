@@ -288,6 +288,11 @@ class Wire(Envelope):
             client = [client[0], engine, *client[1:]]
         return self._reply(message, client, "apply_reply", error_content(error, text), metadata)
 
+    def aborted_reply(self, message: Frames) -> list[bytes]:
+        """Make the reply to a client whose task was taken back: it gets `TaskAborted`."""
+        content = {"status": "aborted"}
+        return self._reply(message, client_of(message), "apply_reply", content, content)
+
     def answer(self, request: Frames, values: dict[str, Any]) -> list[bytes]:
         """Make the answer to a request of a client's."""
         return self._reply(request, client_of(request), ANSWER, {"status": "ok", **values})

@@ -75,10 +75,24 @@ def _texts(name: str, value: Any) -> list[str]:
     return value
 
 
+def _truth(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name!r} is {value!r}, neither true nor false")
+    return value
+
+
 HELLO = Request("hello", {}, {"version": _text, "flags": _texts})
 """Who serves this port, and which flags does it know?"""
 
-REQUESTS = {request.name: request for request in (HELLO,)}
+CANCEL = Request(
+    "cancel",
+    {"msg_ids": _texts, "interrupt": _truth},
+    dict.fromkeys(("cancelled", "running", "interrupted", "finished", "unknown"), _texts),
+)
+"""Take tasks back.  The answer says which of them are cancelled, which an engine has, which of
+those are being interrupted, which had finished, and which are no tasks of this scheduler."""
+
+REQUESTS = {request.name: request for request in (HELLO, CANCEL)}
 
 
 def content_of(request: Request, **values: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ..core.attempt_reasons import (
 from ..core.failures import Cause, Failure, Few, TaskError, engine_name
 from ..core.reasons import (
     Awaited,
+    Cancelled,
     CannotFollow,
     Ended,
     InternalError,
@@ -41,6 +42,7 @@ ERRORS: dict[Failure, type[Exception]] = {
     Failure.IMPOSSIBLE_DEPENDENCY: error.ImpossibleDependency,
     Failure.TASK_TIMEOUT: error.TaskTimeout,
     Failure.ENGINE_ERROR: error.EngineError,
+    Failure.CANCELLED: error.TaskAborted,
     Failure.INTERNAL_ERROR: RuntimeError,
 }
 """What a client gets for each kind of failure."""
@@ -214,6 +216,10 @@ def _no_status(msg_id: str, reason: NoStatus, called: Called) -> str:
     return f"{text}: {reason.problem}" if reason.problem else text
 
 
+def _cancelled(msg_id: str, reason: Cancelled, called: Called) -> str:
+    return f"task {msg_id} was cancelled by client {engine_name(reason.client)}"
+
+
 def _internal_error(msg_id: str, reason: InternalError, called: Called) -> str:
     return f"task {msg_id} was struck by an error in the scheduler itself; see its log"
 
@@ -234,5 +240,6 @@ _REASONS: dict[type, Callable[[str, Any, Called], str]] = {
     ConnectionLost: _connection_lost,
     AttemptFailed: _attempt_failed,
     NoStatus: _no_status,
+    Cancelled: _cancelled,
     InternalError: _internal_error,
 }

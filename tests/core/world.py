@@ -23,7 +23,9 @@ from ipp_richsched.core.actions import (
     Action,
     AskEngine,
     AssignTask,
+    CancelDone,
     FailTask,
+    InterruptEngine,
     RefuseTask,
     RelayReply,
     Warn,
@@ -40,12 +42,14 @@ from ipp_richsched.core.dependency import NOTHING, Dependency
 from ipp_richsched.core.engines.schemes import BUILT_IN
 from ipp_richsched.core.events import (
     AskingFailed,
+    CancelRequested,
     ConnectionsChanged,
     EngineAnswered,
     EngineRegistered,
     EngineUnreachable,
     EngineUnregistered,
     Event,
+    InterruptDone,
     SendingFailed,
     TaskReplied,
     TaskSubmitted,
@@ -53,11 +57,13 @@ from ipp_richsched.core.events import (
 )
 from ipp_richsched.core.failures import Failure
 from ipp_richsched.core.flags import PLAIN, RichFlags
+from ipp_richsched.core.lifecycle import INTERRUPT_PATIENCE
 from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.notices import TaskRetried
 from ipp_richsched.core.placement.stranded import RETRY_PAUSE
 from ipp_richsched.core.reach import LONGEST_PAUSE
 from ipp_richsched.core.reasons import (
+    Cancelled,
     CannotFollow,
     InternalError,
     NoTargetLeft,
@@ -221,6 +227,7 @@ class World:
             random.choice([0.0, 1.0, 30.0, None]),
             random.choice([1, 2, 3, None]),
             random.choice([None, None, 2.0]),
+            random.choice([False, True]),
             random.randrange(100),
         )
         self.is_rich = random.random() < 0.6
@@ -238,6 +245,12 @@ class World:
         self.unsent: list[AssignTask | AskEngine] = []
         self.not_sent: list[Event] = []  # what could not be, and is to be said
         self.held: dict[bytes, deque[AssignTask | AskEngine]] = {}  # what engines have to answer
+        self.asked = 0
+        # what clients want back, and which of that was on no engine then
+        self.requests: dict[int, tuple[tuple[str, ...], set[str]]] = {}
+        self.interrupts: list[InterruptEngine] = []  # that were not carried out
+        self.interrupt_times: dict[InterruptEngine, float] = {}
+        self.interrupted: dict[Engine, float] = {}  # and since when
         self.answered: list[AssignTask] = []  # what they might answer once more
 
     # -- what may happen ---------------------------------------------------------------
@@ -249,12 +262,16 @@ class World:
             self.submit()
         elif draw < 0.36:
             self.change_connection()
-        elif draw < 0.44:
+        elif draw < 0.43:
             self.change_registration()
+        elif draw < 0.45:
+            self.cancel() if self.is_rich else self.change_registration()
         elif draw < 0.7 and any(self.held.values()):
             self.answer()
         elif draw < 0.74 and self.answered:
             self.answer_again()
+        elif draw < 0.76 and self.interrupts:
+            self.answer_interrupt()
         elif draw < 0.92:
             self.send()
         else:
@@ -299,6 +316,30 @@ class World:
         ids = random.sample(known, min(len(known), random.randint(1, 3)))
         failure = random.random() < 0.4
         return Dependency(ids, random.random() < 0.5, not failure or random.random() < 0.5, failure)
+
+    def cancel(self) -> None:
+        """A client wants some tasks back."""
+        random = self.random
+        known = [*self.tasks, "unknown"]
+        ids = tuple(random.sample(known, min(len(known), random.randint(1, 8))))
+        waiting = {
+            msg_id
+            for msg_id in self.tasks.keys() & ids
+            if self.tasks[msg_id].attempt is None and not self.tasks[msg_id].answers
+        }
+        number = self.asked = self.asked + 1
+        self.requests[number] = ids, waiting
+        self.feed(CancelRequested(ids, b"client", random.random() < 0.5, number))
+
+    def answer_interrupt(self) -> None:
+        """An engine was interrupted."""
+        action = self.interrupts.pop(0)
+        self.interrupted = {
+            engine: since
+            for engine, since in self.interrupted.items()
+            if (engine.ident, since) != (action.engine, self.interrupt_times[action])
+        }
+        self.feed(InterruptDone(action.engine, action.interrupt))
 
     def change_connection(self) -> None:
         """A connection comes, or goes with all that was under way on it."""
@@ -447,7 +488,7 @@ class World:
         oldest: dict[Engine, Attempt] = {}
         for task in self.tasks.values():
             attempt = task.attempt
-            if attempt is not None and not (task.answers and attempt.lost):
+            if attempt is not None and not (task.answers and self.may_be_over(attempt)):
                 first = oldest.setdefault(attempt.engine, attempt)
                 if self.since[attempt] < self.since[first]:
                     oldest[attempt.engine] = attempt
@@ -553,7 +594,9 @@ class World:
         ]
         # what ran for too long and was lost then may have been found out before
         sure = [
-            (since, other) for since, other in held if not (other.answers and other.attempt.lost)
+            (since, other)
+            for since, other in held
+            if not (other.answers and self.may_be_over(other.attempt))
         ]
         assert reason.running in {
             min(some)[1] is task and not engine.blamed for some in (held, sure)
@@ -588,6 +631,40 @@ class World:
             self.note_answer(task, action.reason.failure.name)
         elif isinstance(action, RefuseTask):
             assert action.msg_id in self.tasks
+        elif isinstance(action, CancelDone):
+            self.judge_cancelled(action)
+        elif isinstance(action, InterruptEngine):
+            engine = self.engines[action.engine]
+            since = self.interrupted.get(engine, -INTERRUPT_PATIENCE)
+            assert self.now >= since + INTERRUPT_PATIENCE - 1e-6, f"{action}: it is already"
+            self.interrupts.append(action)
+            self.interrupted[engine] = self.now
+            self.interrupt_times[action] = self.now
+            self.interrupt(engine)
+
+    def judge_cancelled(self, action: CancelDone) -> None:
+        """Whether it is true what became of tasks that a client wanted back."""
+        number, cancelled, running, interrupted, finished, unknown = action
+        ids, waiting = self.requests.pop(number)
+        assert sorted(ids) == sorted([*cancelled, *running, *interrupted, *finished, *unknown])
+        assert all(self.tasks[msg_id].answers == ["CANCELLED"] for msg_id in cancelled)
+        assert all(self.tasks[msg_id].answers for msg_id in finished)
+        assert self.tasks.keys().isdisjoint(unknown)
+        for msg_id in (*running, *interrupted):
+            assert msg_id not in waiting, f"{msg_id} was on no engine"
+        for msg_id in interrupted:
+            self.tasks[msg_id].retries_left = 0
+
+    def interrupt(self, engine: Engine) -> None:
+        """Whatever an engine is working on is not retried."""
+        held = [
+            (self.since[task.attempt], task)
+            for task in self.tasks.values()
+            if task.attempt is not None and task.attempt.engine is engine
+        ]
+        for _, task in sorted(held)[:1]:
+            if not task.answers:
+                task.retries_left = 0
 
     def note_answer(self, task: Task, failure: str) -> None:
         """A task is answered; a relayed answer is what `reply` said that it should be."""
@@ -603,6 +680,11 @@ class World:
         assert engine is not None, f"{action}: the engine is not registered"
         assert not task.answers, f"{action}: it was answered"
         assert task.attempt is None, f"{action}: it is on another engine"
+        assert not any(action.msg_id in waiting for _, waiting in self.requests.values()), (
+            f"{action}: a client wanted it back"
+        )
+        since = self.interrupted.get(engine, -INTERRUPT_PATIENCE)
+        assert self.now >= since + INTERRUPT_PATIENCE - 1e-6, f"{action}: it is interrupted"
         if engine in task.refused_by:
             self.note_all_tried(task)
             assert task.all_refused, f"{action}: others have not refused it"
@@ -614,7 +696,7 @@ class World:
         load = sum(
             other.attempt is not None
             and other.attempt.engine is engine
-            and not (other.answers and other.attempt.lost)  # which may have been found out
+            and not (other.answers and self.may_be_over(other.attempt))
             for other in self.tasks.values()
         )
         assert not self.settings.hwm or load < self.settings.hwm, f"{action}: over the hwm"
@@ -668,6 +750,11 @@ class World:
             return False
         return not (self.is_met(task.event.after) and self.is_met(task.event.follow))
 
+    def may_be_over(self, attempt: Attempt) -> bool:
+        """Whether it may have been found out that an attempt is lost, though nobody was told."""
+        has_it = attempt.action in self.held.get(attempt.engine.ident, ())
+        return attempt.lost or attempt.engine.unreached > 0.0 or not has_it
+
     def judge_failure(self, task: Task, action: FailTask) -> None:
         """Whether the reason of a failure is true."""
         reason, event = action.reason, task.event
@@ -700,6 +787,8 @@ class World:
             self.judge_loss(task)
             assert task.retries_left == 0
             self.end_with_engine(task)
+        elif isinstance(reason, Cancelled):
+            assert any(action.msg_id in ids for ids, _ in self.requests.values())
         elif isinstance(reason, NoStatus):
             assert task.retries_left == 0
         elif isinstance(reason, InternalError):
@@ -748,6 +837,7 @@ class World:
             engine
             for engine in self.engines.values()
             if self.now > engine.unreached + LONGEST_PAUSE
+            and self.now > self.interrupted.get(engine, -math.inf) + INTERRUPT_PATIENCE
             and not 0 < self.settings.hwm <= loads.get(engine, 0)
         ]
         for msg_id, task in self.tasks.items():

@@ -70,8 +70,10 @@ class Engine:
         Those that hold its slots, by msg_id, the oldest first.
     pause : float
         Seconds of its last pause after a send did not reach it; 0 if it was reached since.
-    paused : bool
-        Whether it is left alone because a send did not reach it.
+    paused : int
+        Why it is left alone, of `UNREACHED` and `INTERRUPTED`; 0 if it is not.
+    interrupt : Entry or None
+        While it is interrupted: when it gets tasks again, whatever became of that.
     out_of_reach : tuple of float, or None
         When the first and the last of several sends in a row did not reach it.
     questions : dict of int to float
@@ -88,6 +90,7 @@ class Engine:
         "attempts",
         "blamed",
         "ident",
+        "interrupt",
         "load",
         "out_of_reach",
         "pause",
@@ -104,7 +107,8 @@ class Engine:
         self.stamp = stamp
         self.attempts: dict[str, Attempt] = {}
         self.pause = 0.0
-        self.paused = False
+        self.paused = 0
+        self.interrupt: Entry | None = None
         self.out_of_reach: tuple[float, float] | None = None
         self.questions: dict[int, float] = {}
         self.probe: Entry | None = None
@@ -114,6 +118,9 @@ class Engine:
     def __repr__(self) -> str:
         return f"<Engine {self.ident!r} load {self.load}>"
 
+
+UNREACHED, INTERRUPTED = 1, 2
+"""Why an engine is left alone: a send did not reach it; it is being interrupted."""
 
 NO_ENGINES: frozenset[Engine] = frozenset()
 """The set of no engines."""

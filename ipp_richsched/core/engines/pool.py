@@ -160,13 +160,17 @@ class EnginePool:
         if self.has(engine):
             self._changed[engine] = self.roomy[engine] = None
 
-    def set_paused(self, engine: Engine, paused: bool) -> None:
-        """Leave an engine alone, or no longer."""
-        engine.paused = paused
+    def pause(self, engine: Engine, why: int) -> None:
+        """Leave an engine alone, for `UNREACHED` or `INTERRUPTED`."""
+        engine.paused |= why
         if self.has(engine):
             self._changed[engine] = None
-            if not paused:
-                self.roomy[engine] = None
+
+    def end_pause(self, engine: Engine, why: int) -> None:
+        """Leave an engine alone no longer, as far as this is why it was."""
+        engine.paused &= ~why
+        if self.has(engine) and not engine.paused:
+            self._changed[engine] = self.roomy[engine] = None
 
     def _reindex(self) -> None:
         """Have the index know of every engine that has room, as it is, and of no other."""
