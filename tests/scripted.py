@@ -117,12 +117,17 @@ class Engine(Peer):
         return self.read(frames)["header"]["msg_id"], frames
 
     def reply(
-        self, task: list[bytes], *buffers: bytes, status: str | None = "ok", **metadata: Any
+        self,
+        task: list[bytes],
+        *buffers: bytes,
+        status: str | None = "ok",
+        error: tuple[str, str] = ("ValueError", "failed"),
+        **metadata: Any,
     ) -> list[bytes]:
         """Answer a task; the frames of the answer."""
         content = {"status": status or "ok"}
         if status == "error":
-            content |= {"ename": "ValueError", "evalue": "failed", "traceback": []}
+            content |= {"ename": error[0], "evalue": error[1], "traceback": []}
         metadata = {"engine": self.ident.decode(), "dependencies_met": True, **metadata}
         if status is not None:
             metadata["status"] = status

@@ -147,6 +147,9 @@ DEPENDENCIES: list[Any] = [
 NAN, INF = float("nan"), float("inf")
 TIMEOUTS: list[Any] = ["soon", "", [], {}, True, NAN, INF, -INF, -1, -0.5, 10**400, NESTED]
 RETRIES: list[Any] = ["many", "", [], {}, True, 1.5, 0.0, NAN, INF, -1, -(10**30), NESTED]
+PRIORITIES: list[Any] = ["high", "", [], {}, True, 1.5, NAN, INF, 10**9 + 1, -(10**30), NESTED]
+CRASHES: list[Any] = ["many", [], {}, True, 1.5, -1, NESTED]
+RUN_TIMEOUTS: list[Any] = ["long", [], {}, True, 0, -1, NAN, INF, 10**400, NESTED]
 
 
 WRONG = {
@@ -155,6 +158,9 @@ WRONG = {
     "follow": DEPENDENCIES,
     "timeout": TIMEOUTS,
     "retries": RETRIES,
+    "priority": PRIORITIES,
+    "max_crashes": CRASHES,
+    "run_timeout": RUN_TIMEOUTS,
 }
 
 

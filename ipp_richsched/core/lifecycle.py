@@ -13,7 +13,7 @@ from .actions import AssignTask, FailTask, InterruptEngine, RefuseTask, RelayRep
 from .deadlines import Kind
 from .engines.engine import INTERRUPTED, Attempt, Engine
 from .events import TaskReplied, TaskSubmitted
-from .failures import Cause, engine_name, few
+from .failures import NO_NAMES, Cause, engine_name, few
 from .notices import Notice, TaskRetried
 from .reasons import Cancelled, Reason, UnreachableDependency
 from .record import make
@@ -237,8 +237,9 @@ class Lifecycle:
         An attempt that is not over yet keeps its engine busy, though its reply counts no more.
         """
         had_by = task.had_by if engine is None else task.had_by | {engine}
-        tried = task.attempts_made - task.unsent, few(map(engine_name, had_by))
-        action = FailTask(task.msg_id, reason, task.message, engine, *tried)
+        names = few(map(engine_name, had_by)) if had_by else NO_NAMES
+        tried = task.attempts_made - task.unsent
+        action = FailTask(task.msg_id, reason, task.message, engine, tried, names)
         self._graph.unwatch(task)
         if task.group is not None:
             self._queue.remove(task)

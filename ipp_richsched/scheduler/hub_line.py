@@ -54,6 +54,8 @@ class HubLine:
         Where errors of our own go.
     lines : Lines
         Where it is said when the hub falls behind, and when it has caught up.
+    aborted_reply : callable
+        Makes the reply to a task that was aborted.
 
     Attributes
     ----------
@@ -61,31 +63,40 @@ class HubLine:
         Whether so much waits that no more tasks should be taken in.
     """
 
-    def __init__(self, channel: Channel, log: logging.Logger, lines: Lines) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        log: logging.Logger,
+        lines: Lines,
+        aborted_reply: Callable[[Frames], Frames],
+    ) -> None:
         self._channel = channel
         self._log = log
         self._lines = lines
+        self._aborted_reply = aborted_reply
         self._waiting: deque[Frames] = deque()
         self._bytes = 0
         self._in_flight: deque[tuple[zmq.MessageTracker, int]] = deque()
         self._bytes_in_flight = 0
-        self._later: deque[Callable[[], Frames]] = deque()
+        self._aborted: deque[Frames] = deque()
         self.is_behind = False
 
     @property
     def has_more(self) -> bool:
         """Whether something waits to be sent, or sent again."""
-        return bool(self._waiting or self._later)
+        return bool(self._waiting or self._aborted)
 
-    def later(self, make: Callable[[], Frames]) -> None:
-        """Have a message made, and sent, when the hub has taken all others.
+    def aborted(self, message: Frames) -> None:
+        """Have the hub hear that a task was aborted, when it has taken all else.
+
+        There may be very many: so no more is kept than the message of the task, which is there.
 
         Parameters
         ----------
-        make : callable
-            Returns the message.
+        message : sequence of Part
+            The task.
         """
-        self._later.append(make)
+        self._aborted.append(message)
 
     def send(self, messages: Sequence[Frames]) -> None:
         """Send what waits, and then these, as far as there is room."""
@@ -94,13 +105,6 @@ class HubLine:
             self._bytes -= _size(waiting.popleft())
         for frames in messages:
             if waiting or not self._send(frames):
-                waiting.append(frames)
-                self._bytes += _size(frames)
-        for _ in range(min(AT_A_TIME, len(self._later))):
-            if waiting:
-                break
-            frames = self._later.popleft()()
-            if not self._send(frames):
                 waiting.append(frames)
                 self._bytes += _size(frames)
         if self._bytes > ENOUGH and not self.is_behind:
@@ -117,6 +121,13 @@ class HubLine:
                 f"the hub is catching up: {self._bytes >> 20} MiB wait for it; tasks are taken in"
                 " again",
             )
+
+    def send_later(self) -> None:
+        """Send some of what can wait, if the hub has taken all else."""
+        for _ in range(min(AT_A_TIME, len(self._aborted))):
+            if self._waiting:
+                return
+            self.send([[b"outtask", *self._aborted_reply(self._aborted.popleft())]])
 
     def _send(self, frames: Frames) -> bool:
         """Send a message, unless there is no room; what else happens to it is no matter."""

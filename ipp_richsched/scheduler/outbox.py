@@ -83,7 +83,7 @@ class Outbox:
         self._wire = wire
         self._clients = clients
         self._engines = engines
-        self.hub = HubLine(hub, log, lines)
+        self.hub = HubLine(hub, log, lines, wire.aborted_reply)
         self._ident = ident
         self._log = log
         self._lines = lines
@@ -234,14 +234,9 @@ class Outbox:
 
     def _cancel_task(self, action: FailTask, reason: Cancelled) -> None:
         """Answer a task that was taken back; he who did that is told of all of them at once."""
-
-        def frames() -> list[bytes]:
-            return self._wire.aborted_reply(action.message)
-
-        # There may be very many.
-        self.hub.later(lambda: [b"outtask", *frames()])
+        self.hub.aborted(action.message)
         if action.message[0] != reason.client:
-            self._to_clients.append(frames())
+            self._to_clients.append(self._wire.aborted_reply(action.message))
 
     def _cancel_done(self, action: CancelDone) -> None:
         outcomes = action._asdict()

@@ -203,6 +203,8 @@ class Turns:
                 more = True  # sending can consume the descriptor's news, so poll again
                 self._events.append(TimePassed())
                 self._respond()
+            elif not more:
+                self._outbox.hub.send_later()
         finally:
             self._turn_is_due = False
             if self._outbox.hub.has_more and self._hub_alarm is None:
