@@ -22,9 +22,12 @@ MESSAGES = 4000
 an answer before its client can ask."""
 
 LARGE = 64 * 1024
-"""Bytes from which it is followed when ZeroMQ is done with a buffer."""
+"""Bytes from which those of a buffer are counted until ZeroMQ is done with it."""
 
-IN_FLIGHT = 32 * 2**20
+FOLLOWED = 16 * 2**20
+"""Bytes in such buffers of which the last is followed, which costs as much as to send it."""
+
+IN_FLIGHT = 128 * 2**20
 """Bytes in such buffers that ZeroMQ holds for the hub."""
 
 ENOUGH = 64 * 2**20
@@ -78,6 +81,7 @@ class HubLine:
         self._bytes = 0
         self._in_flight: deque[tuple[zmq.MessageTracker, int]] = deque()
         self._bytes_in_flight = 0
+        self._untracked = 0  # bytes that were sent since the last buffer that is followed
         self._aborted: deque[Frames] = deque()
         self.is_behind = False
 
@@ -149,12 +153,19 @@ class HubLine:
         size = sum(len(part) for part in frames if len(part) >= LARGE)
         if in_flight and self._bytes_in_flight + size > IN_FLIGHT:
             return False
-        parts = [_tracked(part) if len(part) >= LARGE else part for part in frames]
-        self._channel.send(parts)
-        for part in parts:
-            if isinstance(part, zmq.Frame) and part.tracker is not None:
-                in_flight.append((part.tracker, len(part)))
-                self._bytes_in_flight += len(part)
+        untracked = self._untracked + size
+        if untracked < FOLLOWED:
+            self._channel.send(frames)
+            self._untracked = untracked
+            return True
+        # They leave in order: so it is enough to follow the last of some.
+        last = max(place for place, part in enumerate(frames) if len(part) >= LARGE)
+        frame = _tracked(frames[last])
+        self._channel.send([*frames[:last], frame, *frames[last + 1 :]])
+        assert frame.tracker is not None
+        in_flight.append((frame.tracker, untracked))
+        self._bytes_in_flight += untracked
+        self._untracked = 0
         return True
 
 

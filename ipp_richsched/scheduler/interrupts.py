@@ -27,8 +27,8 @@ class Interrupts:
     ----------
     url : str
         The control port for clients; nothing if it is not known.
-    like : zmq.Socket
-        A socket that is connected to the same controller: how this one has to be encrypted.
+    like : callable
+        Returns a socket that is connected to the same controller: this one is encrypted like it.
     session : jupyter_client.session.Session
         Whose key is used.
     loop : tornado.ioloop.IOLoop
@@ -44,7 +44,7 @@ class Interrupts:
     def __init__(
         self,
         url: str,
-        like: zmq.Socket,
+        like: Callable[[], zmq.Socket],
         session: Session,
         loop: Any,
         feed: Callable[[Event], None],
@@ -79,11 +79,12 @@ class Interrupts:
         self._loop.add_callback(self._read)  # sending can consume the news of an answer
 
     def _connect(self) -> Channel:
-        socket = self._like.context.socket(zmq.DEALER)
+        like = self._like()
+        socket = like.context.socket(zmq.DEALER)
         socket.setsockopt(zmq.LINGER, 0)
-        if self._like.getsockopt(zmq.MECHANISM) == zmq.CURVE:
+        if like.getsockopt(zmq.MECHANISM) == zmq.CURVE:
             for option in (zmq.CURVE_SERVERKEY, zmq.CURVE_PUBLICKEY, zmq.CURVE_SECRETKEY):
-                socket.setsockopt(option, self._like.getsockopt(option))
+                socket.setsockopt(option, like.getsockopt(option))
         socket.connect(self._url)
         self._loop.add_handler(socket, self._read, self._loop.READ)
         return Channel(socket, from_many=False)

@@ -224,7 +224,7 @@ class RichTaskScheduler(TaskScheduler):
         lines = Lines(self.log, loop, clock)
         interrupts = Interrupts(
             self.control_url,
-            self.query_stream.socket,
+            lambda: self.query_stream.socket,
             self.session,
             loop,
             self._feed,
