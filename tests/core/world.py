@@ -118,14 +118,15 @@ class Attempt:
         What the scheduler has decided.
     lost : bool
         Whether the message, or the answer, went lost.
-    began : float
-        When it became the oldest on its engine.
+    began, surely_began : float
+        When it may have become the oldest on its engine, and when it was for sure.
     """
 
     engine: Engine
     action: AssignTask
     lost: bool = False
     began: float = math.inf
+    surely_began: float = math.inf
 
 
 @dataclass(eq=False)
@@ -484,16 +485,19 @@ class World:
             self.judge_waiting()
 
     def note_beginnings(self) -> None:
-        """Note which attempts are the oldest on their engines, and since when."""
-        oldest: dict[Engine, Attempt] = {}
-        for task in self.tasks.values():
-            attempt = task.attempt
-            if attempt is not None and not (task.answers and self.may_be_over(attempt)):
-                first = oldest.setdefault(attempt.engine, attempt)
-                if self.since[attempt] < self.since[first]:
-                    oldest[attempt.engine] = attempt
-        for attempt in oldest.values():
+        """Note which attempts may be the oldest on their engines, which surely are, since when."""
+        maybe: dict[Engine, Attempt] = {}
+        surely: dict[Engine, Attempt] = {}
+        for attempt in self.since:  # in the order in which they came
+            task = self.tasks[attempt.action.msg_id]
+            if task.attempt is attempt:
+                surely.setdefault(attempt.engine, attempt)
+                if not (task.answers and self.may_be_over(attempt)):
+                    maybe.setdefault(attempt.engine, attempt)
+        for attempt in maybe.values():
             attempt.began = min(attempt.began, self.now)
+        for attempt in surely.values():
+            attempt.surely_began = min(attempt.surely_began, self.now)
 
     def reply(
         self, action: AssignTask, status: str | None, met: bool, busy: float | None = None
@@ -841,6 +845,10 @@ class World:
             and not 0 < self.settings.hwm <= loads.get(engine, 0)
         ]
         for msg_id, task in self.tasks.items():
+            longest = task.event.rich.run_timeout
+            if longest and task.attempt is not None and not (task.answers or is_due):
+                end = task.attempt.surely_began + longest
+                assert self.now <= end + 1e-6, f"{msg_id} runs for too long"
             if task.answers or task.attempt is not None:
                 continue
             event = task.event
