@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 
 from ipp_richsched.core.actions import AssignTask
+from ipp_richsched.core.engines.engine import UNREACHED
 from ipp_richsched.core.engines.pool import Engine, EnginePool
 from ipp_richsched.core.engines.schemes import BUILT_IN, SchemeError, find_scheme
 from ipp_richsched.core.events import EngineRegistered, TaskReplied, TaskSubmitted
@@ -102,7 +103,7 @@ def test_an_index_offers_just_the_engines_that_have_room(scheme: str, data: st.D
         elif step == "d":
             pool.unregister(ident)
         elif step in "pc":
-            pool.set_paused(engine, step == "p")
+            (pool.pause if step == "p" else pool.end_pause)(engine, UNREACHED)
         if not chooses:
             continue
         chosen = pool.choose(None, NOWHERE)
