@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -66,14 +67,13 @@ class ChunkSizes:
         """
         if not self._items:
             return Size(1, None)
+        each = max(self._seconds / self._items, 1e-9)
         if not self._of_batch:
-            self._share = left / (2 * engines)
+            self._share = max(left / (2 * engines), min(LEAST / each, left / engines))
             self._of_batch = engines
         self._of_batch -= 1
-        each = max(self._seconds / self._items, 1e-9)
-        least = min(LEAST / each, left / engines)
-        items = int(max(least, min(FIRST / each, self._share), 1))
-        items = int(min(items, left))
+        items = max(min(FIRST / each, self._share), 1)
+        items = math.ceil(min(items, left))
         return Size(items, 2 * max(items * each, LEAST))
 
 

@@ -238,6 +238,7 @@ class ImapRun:
             self._stopped = self.all_read = True
             self._forget()
             self._error_of_input = error
+            self._changed.notify_all()
 
     def _forget(self) -> None:
         for forgotten in (self._chunk_of, self._ahead, self._done, self._order):
