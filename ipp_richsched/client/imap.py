@@ -7,16 +7,13 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import count, islice
 from threading import Condition, Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ipyparallel.client.view import LazyMapIterator
 
 from .chunks import WAVES, ChunkSizes, check_chunksize
 from .sending import Chunk, Outcome, Sender
 from .waiting import wait_while_open
-
-if TYPE_CHECKING:
-    from .view import RichView
 
 
 class LazyMap(LazyMapIterator):
@@ -247,7 +244,7 @@ class ImapRun:
 
 
 def start_imap(
-    view: RichView,
+    view: Any,
     f: Any,
     iterables: tuple[Any, ...],
     *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipyparallel as ipp
 from ipyparallel.client.remotefunction import getname
@@ -12,9 +12,6 @@ from ipyparallel.client.remotefunction import getname
 from .chunks import WAVES, ChunkSizes, check_chunksize, parts
 from .map_result import MapResult
 from .sending import Chunk, Outcome, Sender
-
-if TYPE_CHECKING:
-    from .view import RichView
 
 
 class MapRun:
@@ -52,6 +49,7 @@ class MapRun:
             self._next = len(result)
         result._stop = self.stop
         result._give_up = self.give_up
+        result._count_unsent = self._count_unsent
 
     def start(self) -> None:
         """Send the first chunks."""
@@ -94,10 +92,13 @@ class MapRun:
             # the client is closed: then nothing comes back either
             (self.give_up if self._sender.client._closed else self.stop)(error)
 
+    def _count_unsent(self) -> int:
+        return len(self._result) - self._next + sum(map(len, self._waiting))
+
     def _take(self) -> tuple[Chunk, float | None] | None:
         """The next chunk to be sent, and after how long it ends; None if there is none."""
         with self._lock:
-            left = len(self._result) - self._next + sum(map(len, self._waiting))
+            left = self._count_unsent()
             if not left:
                 return None
             seconds = None
@@ -173,7 +174,7 @@ def _is_abort(error: Exception) -> bool:
 
 
 def start_map(
-    view: RichView,
+    view: Any,
     f: Any,
     sequences: tuple[Any, ...],
     *,

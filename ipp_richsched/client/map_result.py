@@ -72,11 +72,12 @@ class MapResult(ipp.AsyncMapResult):
         client.outstanding.add(self._map_id)
         self._stop: Callable[[Exception], None] = lambda error: None
         self._give_up: Callable[[Exception], None] = lambda error: None
+        self._count_unsent: Callable[[], int] = lambda: 0
 
     @property
     def msg_ids(self) -> list[str]:
         """Those of the chunks that are sent; while the map runs also one for all of the rest."""
-        return [*self._sent_ids, *([] if self._ready else [self._map_id])]
+        return [*self._sent_ids, *([] if self.all_sent else [self._map_id])]
 
     # -- for the map ---------------------------------------------------------------------
 
@@ -212,15 +213,29 @@ class MapResult(ipp.AsyncMapResult):
         self.wait(timeout)
         return super().result(0 if timeout is not None and not self._ready else None)
 
-    def abort(self) -> Any:
-        """Send no more, and abort what is under way and not begun."""
-        self._check_not_done()
-        self._stop(ipp.error.TaskAborted("the map was aborted before this item was sent"))
-        return super().abort() if not self._ready else None
+    @property
+    def all_sent(self) -> bool:
+        """Whether no item is still to be sent."""
+        return self._ready or self._count_unsent() == 0
 
-    def _check_not_done(self) -> None:
+    def send_no_more(self) -> None:
+        """What is not sent has failed with `TaskAborted`."""
+        self._stop(ipp.error.TaskAborted("the map was aborted before this item was sent"))
+
+    def abort(self) -> None:
+        """Send no more, and take back what has not begun."""
         if self._ready:
             raise RuntimeError("Can't abort, I am already done!")
+        self.send_no_more()
+        self._client.abort([*self._sent_ids], block=False)
+
+    def cancel(self) -> bool:
+        """As `abort`; whether none of the items has run or will."""
+        if not self._ready:
+            self.abort()
+        return self._ready and all(
+            isinstance(error, ipp.error.TaskAborted) for error in self.partial()
+        )
 
     def _reconstruct_result(self, res: list[Any]) -> Any:
         if self._join is None or self._errors or not res:

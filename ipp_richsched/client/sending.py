@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ipyparallel.serialize import PrePickled, deserialize_object
 from ipyparallel.serialize.canning import can, can_map
 from jupyter_client.session import MAX_ITEMS
 
 from .on_engine import run_chunk
-
-if TYPE_CHECKING:
-    from .view import RichView
 
 BYTES_A_SECOND = 1e8
 """What a byte costs on its way counts as so much time, so that no chunk gets too large to send."""
@@ -87,7 +84,7 @@ class Sender:
         In the place of the view's own.
     """
 
-    def __init__(self, view: RichView, f: Any, label: str | None = None) -> None:
+    def __init__(self, view: Any, f: Any, label: str | None = None) -> None:
         self.view = view
         self.client = view.client
         if self.client._closed:
