@@ -24,6 +24,7 @@ from ipp_richsched.client.map_result import MapResult
 from ipp_richsched.client.on_engine import run_chunk
 
 from .processes import PATIENCE, Processes, wait_for
+from .real_cluster import Cluster
 
 # -- the sizes of chunks -----------------------------------------------------------------
 
@@ -471,6 +472,46 @@ def test_abort(view: Any) -> None:
 
 
 @on_cluster
+def test_to_take_back_tasks_is_to_end_their_map(view: Any) -> None:
+    result = view.map_async(pause, [0.2] * 1_000)
+    with pytest.raises(ValueError, match=r"'after' names .*MapResult.*chunksize"):
+        view.set_flags(after=[result])
+    ipp_richsched.cancel(result)
+    assert result.wait(PATIENCE)
+    result = view.map_async(pause, [0.2] * 1_000)
+    view.cancel()
+    assert result.wait(PATIENCE)
+    result = view.map_async(pause, [0.2] * 1_000)
+    assert not result.cancel() or result.done()
+    assert result.wait(PATIENCE)
+    executor = ipp_richsched.view(view.client).executor
+    lazy = executor.map(pause, repeat(0.1))
+    assert next(lazy) is None
+    executor.shutdown(cancel_futures=True)
+    wait_for(lambda: not readers(), "the thread that reads has ended")
+
+
+@on_cluster
+def test_what_can_no_longer_be_sent_ends_the_map(
+    view: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = view.map_async(pause, [0.1] * 100)
+    wait_for(lambda: result.progress, "the first item")
+
+    def refuses(*args: Any, **kwargs: Any) -> None:
+        raise IndexError("No such engine")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(view.client, "send_apply_request", refuses)
+        assert result.wait(PATIENCE)
+    ended = result.partial()
+    assert ended[0] is None
+    assert isinstance(ended[-1], IndexError)
+    with pytest.raises(IndexError, match="No such engine"):
+        result.get()
+
+
+@on_cluster
 def test_a_closed_client_leaves_nobody_waiting(client: ipp.Client, two_engines: Any) -> None:
     other = two_engines.connect_client_sync()
     other.wait_for_engines(2, timeout=PATIENCE, interactive=False)
@@ -623,3 +664,46 @@ def test_an_executor_goes_on_while_nobody_takes_results(view: Any) -> None:
     assert next(source, None) is None
     assert not view.outstanding & view.client.outstanding
     assert list(results) == list(range(20))
+
+
+# -- engines that come and go ------------------------------------------------------------
+
+
+def die_on(x: int, bad: int) -> int:
+    import os
+    import time
+
+    time.sleep(0.02)
+    if x == bad:
+        os._exit(1)
+    return x
+
+
+@on_cluster
+@pytest.mark.slow(16)
+def test_engines_that_come_later_work_and_one_that_dies_costs_its_chunk(cluster: Cluster) -> None:
+    cluster.start_controller("--RichTaskScheduler.engine_grace=0.5")
+    cluster.start_engine()
+    with cluster.connect() as client:
+        client.wait_for_engines(1, timeout=PATIENCE)
+        view: Any = ipp_richsched.view(client)
+        result = view.map_async(pause, [0.05] * 400)
+        wait_for(lambda: result.progress, "the first item")
+        cluster.start_engine()
+        result.get(PATIENCE)
+        assert set(result.engine_id) == {0, 1}
+        result = view.map_async(die_on, range(40), [21] * 40, chunksize=4)
+        assert result.wait(PATIENCE)
+        ended = result.partial()
+        assert [x for x, end in enumerate(ended) if end != x] == [20, 21, 22, 23]
+        assert {end.ename for end in ended[20:24]} == {"EngineError"}
+    assert cluster.validate() == 0
+
+
+@on_cluster
+def test_a_map_begins_before_there_is_an_engine(cluster: Cluster) -> None:
+    cluster.start_controller()
+    with cluster.connect() as client:
+        result = ipp_richsched.view(client).map_async(same, range(100))
+        cluster.start_engine()
+        assert result.get(PATIENCE) == list(range(100))

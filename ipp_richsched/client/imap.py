@@ -170,6 +170,8 @@ class ImapRun:
         try:
             if outcome.items:
                 self._sizes.measured(outcome.items, outcome.seconds)
+            if outcome.abort is not None:
+                self.stop()
             for again in outcome.again:
                 self._send(again)
         finally:

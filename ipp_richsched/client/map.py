@@ -6,12 +6,11 @@ from collections import deque
 from threading import RLock
 from typing import Any
 
-import ipyparallel as ipp
 from ipyparallel.client.remotefunction import getname
 
 from .chunks import WAVES, ChunkSizes, check_chunksize, parts
 from .map_result import MapResult
-from .sending import Chunk, Outcome, Sender
+from .sending import MAX_ITEMS, Chunk, Outcome, Sender
 
 
 class MapRun:
@@ -40,6 +39,8 @@ class MapRun:
         self._sizes = ChunkSizes() if chunksize is None else None
         self._lock = RLock()
         self._under_way = 0
+        self._is_starting = True
+        """Whether the caller's thread sends; that of the client then should not, which takes long."""
         self._waiting: deque[Chunk] = deque()
         self._next = 0
         """The first item that is neither sent nor in `_waiting`."""
@@ -58,7 +59,11 @@ class MapRun:
         callbacks.append(self._engine_came)
         self._result.add_done_callback(lambda _: maps.discard(self._result))
         self._result.add_done_callback(lambda _: callbacks.remove(self._engine_came))
-        self._fill()
+        try:
+            self._fill()
+        finally:
+            self._is_starting = False
+        self._fill()  # what came back meanwhile
 
     @property
     def _client_callbacks(self) -> list[Any]:
@@ -111,7 +116,7 @@ class MapRun:
                 items, seconds = self._sizes.next(left, engines)
                 chunk = self._first(items)
             if chunk.is_too_long:
-                chunk, rest = chunk.cut(len(chunk) // 2)
+                chunk, rest = chunk.cut(MAX_ITEMS - 1)
                 self._waiting.appendleft(rest)
             self._under_way += 1
             return chunk, seconds
@@ -155,22 +160,14 @@ class MapRun:
                 if self._sizes is not None and outcome.items:
                     self._sizes.measured(outcome.items, outcome.seconds)
                 self._waiting.extendleft(reversed(outcome.again))
-            for _, error in outcome.errors[:1]:
-                if _is_abort(error):  # whoever aborts a part of a map means all of it
-                    self.stop(error)
-            if self._stopped_by is not None:
-                self.stop(self._stopped_by)
-            self._fill()
+            if (error := outcome.abort) is not None or (error := self._stopped_by) is not None:
+                self.stop(error)  # whoever aborts a part of a map means all of it
+            if not self._is_starting:
+                self._fill()
             self._result._keep(outcome.values, outcome.errors)
         except Exception as error:  # which nobody would hear of in this thread
             self.give_up(error)
             raise
-
-
-def _is_abort(error: Exception) -> bool:
-    return isinstance(error, ipp.error.TaskAborted) or (
-        isinstance(error, ipp.RemoteError) and error.ename == "TaskAborted"
-    )
 
 
 def start_map(

@@ -71,6 +71,14 @@ class Outcome:
     """How many were run, in these seconds:"""
     seconds: float = 0.0
 
+    @property
+    def abort(self) -> Exception | None:
+        """The error that says that the chunk was aborted, if it was."""
+        for _, error in self.errors[:1]:
+            if getattr(error, "ename", type(error).__name__) == "TaskAborted":
+                return error
+        return None
+
 
 class Sender:
     """Sends the chunks of one map, with the flags that the view has when it begins.

@@ -187,7 +187,8 @@ class RichView(ipp.LoadBalancedView):
         An item that fails takes no other with it, and is the only one that is run again where the
         view has `retries`.  Other failures, such as the death of an engine, are those of a whole
         chunk: so each of its items fails with them.  An item that raises `EngineBusy` ends its
-        chunk: what the chunk has done is kept, and the rest goes back to the queue.
+        chunk: what the chunk has done is kept, and the rest goes back to the queue.  For tasks that
+        are `after` a map, a chunk has succeeded also where items in it have failed.
 
         Parameters
         ----------
