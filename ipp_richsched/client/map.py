@@ -39,8 +39,7 @@ class MapRun:
         self._sizes = ChunkSizes() if chunksize is None else None
         self._lock = RLock()
         self._under_way = 0
-        self._is_starting = True
-        """Whether the caller's thread sends; that of the client then should not, which takes long."""
+        self._is_starting = True  # by a thread that may take long, which the client's may not
         self._waiting: deque[Chunk] = deque()
         self._next = 0
         """The first item that is neither sent nor in `_waiting`."""
@@ -98,13 +97,13 @@ class MapRun:
             (self.give_up if self._sender.client._closed else self.stop)(error)
 
     def _count_unsent(self) -> int:
-        return len(self._result) - self._next + sum(map(len, self._waiting))
+        with self._lock:
+            return len(self._result) - self._next + sum(map(len, self._waiting))
 
     def _take(self) -> tuple[Chunk, float | None] | None:
         """The next chunk to be sent, and after how long it ends; None if there is none."""
         with self._lock:
-            left = self._count_unsent()
-            if not left:
+            if not self._waiting and self._next == len(self._result):
                 return None
             seconds = None
             if self._sizes is None:
@@ -113,7 +112,7 @@ class MapRun:
                 engines = self._sender.engines
                 if self._under_way >= WAVES * engines:
                     return None
-                items, seconds = self._sizes.next(left, engines)
+                items, seconds = self._sizes.next(self._count_unsent(), engines)
                 chunk = self._first(items)
             if chunk.is_too_long:
                 chunk, rest = chunk.cut(MAX_ITEMS - 1)
