@@ -527,6 +527,7 @@ def test_a_closed_client_leaves_nobody_waiting(client: ipp.Client, two_engines: 
     assert isinstance(result.partial()[-1], OSError)
     with pytest.raises(RuntimeError, match="closed"):
         view.map_async(same, [1])
+    wait_for(lambda: not readers(), "the thread that reads has ended")
 
 
 # -- parallel functions ------------------------------------------------------------------

@@ -137,9 +137,13 @@ class ImapRun:
                 self._changed.notify_all()
 
     def _has_room(self) -> bool:
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopped or len(self._ahead) < self._most)
-            return not self._stopped
+        wait_while_open(
+            self._changed,
+            lambda: self._stopped or len(self._ahead) < self._most,
+            self._sender.client,
+            self._give_up,
+        )
+        return not self._stopped
 
     def _chunk(self, rows: list[tuple[Any, ...]]) -> Chunk:
         with self._changed:
@@ -152,17 +156,22 @@ class ImapRun:
 
     def _send(self, chunk: Chunk, seconds: float | None = None) -> None:
         """Send a chunk, in pieces where that is needed."""
-        if not chunk.is_too_long:
-            try:
-                packed = self._sender.pack(chunk)
-                self._sender.send(chunk, packed, seconds, self._ended)
-                return
-            except Exception as error:
-                if len(chunk) == 1 or self._sender.client._closed:
-                    self._keep([], [(place, error) for place in chunk.places])
-                    return
-        for part in chunk.cut(len(chunk) // 2):
-            self._send(part, seconds)
+        try:
+            packed = None if chunk.is_too_long else self._sender.pack(chunk)
+        except Exception as error:
+            if len(chunk) == 1:
+                return self._keep([], [(chunk.places[0], error)])
+            packed = None
+        if packed is None:
+            for part in chunk.cut(len(chunk) // 2):
+                self._send(part, seconds)
+            return None
+        try:
+            self._sender.send(chunk, packed, seconds, self._ended)
+        except Exception as error:  # then no other can be sent either
+            self.stop()
+            self._keep([], [(place, error) for place in chunk.places])
+        return None
 
     # -- in the client's thread that reads its sockets -----------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, Future
+from functools import partial
 from threading import Condition, Event
 from typing import Any
 
@@ -100,13 +101,13 @@ class MapResult(ipp.AsyncMapResult):
             if len(self._arrived) < len(self._values) or self._ready:
                 self._changed.notify_all()
                 return
+            self._success = self._return_exceptions or not self._errors
             self._ready = True
         self._finish()
 
     def _finish(self) -> None:
         self._client.outstanding.discard(self._map_id)
         self._client._futures.pop(self._map_id, None)
-        self._success = self._return_exceptions or not self._errors
         if not self.done():
             if self._success:
                 self.set_result(self._reconstruct_result(self._values))
@@ -247,9 +248,9 @@ class MapResult(ipp.AsyncMapResult):
         for number in range(len(self)):
             if self.ordered:
                 place = number
-                self._wait_for(lambda place=place: self._values[place] is not self.PENDING)  # type: ignore[misc]
+                self._wait_for(self._is_done, place)
             else:
-                self._wait_for(lambda number=number: len(self._arrived) > number)  # type: ignore[misc]
+                self._wait_for(self._have_arrived, number + 1)
                 place = self._arrived[number]
             if place in self._errors and not self._return_exceptions:
                 raise self._errors[place]
@@ -259,6 +260,14 @@ class MapResult(ipp.AsyncMapResult):
             else:
                 yield value
 
-    def _wait_for(self, condition: Callable[[], bool]) -> None:
-        if not condition():
-            wait_while_open(self._changed, condition, self._client, self._give_up)
+    def _is_done(self, place: int) -> bool:
+        return self._values[place] is not self.PENDING
+
+    def _have_arrived(self, number: int) -> bool:
+        return len(self._arrived) >= number
+
+    def _wait_for(self, condition: Callable[[int], bool], argument: int) -> None:
+        if not condition(argument):
+            wait_while_open(
+                self._changed, partial(condition, argument), self._client, self._give_up
+            )
