@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from benchmarks import core, end_to_end, zero_worker
+from benchmarks import map as maps
 
 Rows = dict[str, list[str]]
 NUMBER = re.compile(r"[\d,]+(\.\d+)?( x .*)?")
@@ -67,6 +68,21 @@ def test_end_to_end(rows: Callable[[], Rows]) -> None:
     }
     for figures in printed.values():
         assert all(NUMBER.fullmatch(figure) for figure in figures), figures
+    assert children() <= before
+
+
+@pytest.mark.cluster
+@pytest.mark.slow(6)
+def test_maps(rows: Callable[[], Rows]) -> None:
+    before = children()
+    maps.main(["-n", "1", "--items", "1000", "--takes", "1"])
+    printed = rows()
+    assert set(printed) == {"1,000 short calls", "10 uneven calls"}
+    for auto, best, single, ratio, messages in printed.values():
+        assert all(re.fullmatch(r"[\d.]+ s", seconds) for seconds in (auto, single))
+        assert re.fullmatch(r"[\d.]+ s with [\d,]+", best)
+        assert float(ratio) > 0
+        assert int(messages) > 0
     assert children() <= before
 
 

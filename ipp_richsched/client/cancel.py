@@ -11,6 +11,7 @@ from ipyparallel.error import TaskAborted
 
 from ..wire.requests import CANCEL
 from .asking import ask
+from .map_result import MapResult
 
 Results: TypeAlias = "AsyncResult | str | Iterable[AsyncResult | str]"
 
@@ -58,6 +59,8 @@ def cancel(
     for item in items:
         if isinstance(item, AsyncResult):
             client = client or item._client
+            if isinstance(item, MapResult):
+                item.send_no_more()
             ids.update(dict.fromkeys(item.msg_ids))
         elif isinstance(item, str):
             ids[item] = None

@@ -10,6 +10,7 @@ from ipyparallel import AsyncResult, Dependency
 
 from ..wire.checks import is_text
 from ..wire.rich_flags import CHECKS
+from .map_result import MapResult
 
 RICH = tuple(CHECKS)
 """The flags that a `LoadBalancedView` has not."""
@@ -19,6 +20,12 @@ _FIELDS = set(Dependency().as_dict())
 
 def _dependency(name: str, value: Any) -> Any:
     """As `LoadBalancedView` accepts it, if all its ids can be sent."""
+    for each in value if isinstance(value, (list, tuple, set)) else [value]:
+        if isinstance(each, MapResult) and not each.all_sent:
+            raise ValueError(
+                f"{name!r} names {each!r}, which has chunks that are not sent yet: wait for it, or"
+                " give the map a 'chunksize'"
+            )
     if value is None or isinstance(value, AsyncResult):
         return value
     if isinstance(value, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import ipyparallel as ipp
@@ -15,6 +16,9 @@ from .asking import ask
 from .cancel import Results, cancel, take_aborts
 from .executor import RichExecutor
 from .flags import RICH, check
+from .imap import LazyMap, start_imap
+from .map import start_map
+from .parallel import RichParallelFunction
 from .results import RichResult
 
 
@@ -129,24 +133,7 @@ class RichView(ipp.LoadBalancedView):
         """Submit one call; a flag that is None is the view's own."""
         if self._socket.closed():
             raise RuntimeError("Task farming is disabled")
-        check(flags)
-        names = (name for name in self._flag_names if name not in ("block", "track"))
-        values = {name: flags.get(name) for name in names}
-        values = {
-            name: getattr(self, name) if value is None else value for name, value in values.items()
-        }
-        targets = values.pop("targets")
-        if targets is not None:
-            targets = self.client._build_targets(targets)[0]
-        metadata = {
-            "after": self._render_dependency(values.pop("after")),
-            "follow": self._render_dependency(values.pop("follow")),
-            "targets": [ident.decode() for ident in targets or ()],
-            "timeout": values.pop("timeout"),
-            "retries": values.pop("retries"),
-            "label": values.pop("label"),
-            **{name: value for name, value in values.items() if value is not None},
-        }
+        metadata = self._metadata(flags)
         future = self.client.send_apply_request(
             self._socket,
             f,
@@ -162,3 +149,159 @@ class RichView(ipp.LoadBalancedView):
             except KeyboardInterrupt:
                 pass
         return result
+
+    def _metadata(self, flags: dict[str, Any]) -> dict[str, Any]:
+        """The metadata of a task with these flags; one that is None is the view's own."""
+        check(flags)
+        names = (name for name in self._flag_names if name not in ("block", "track"))
+        values = {name: flags.get(name) for name in names}
+        values = {
+            name: getattr(self, name) if value is None else value for name, value in values.items()
+        }
+        targets = values.pop("targets")
+        if targets is not None:
+            targets = self.client._build_targets(targets)[0]
+        return {
+            "after": self._render_dependency(values.pop("after")),
+            "follow": self._render_dependency(values.pop("follow")),
+            "targets": [ident.decode() for ident in targets or ()],
+            "timeout": values.pop("timeout"),
+            "retries": values.pop("retries"),
+            "label": values.pop("label"),
+            **{name: value for name, value in values.items() if value is not None},
+        }
+
+    @sync_results
+    def map(
+        self,
+        f: Any,
+        *sequences: Any,
+        block: bool | None = None,
+        chunksize: Any = "auto",
+        ordered: bool = True,
+        return_exceptions: bool = False,
+        label: str | None = None,
+    ) -> Any:
+        """The builtin `map`, in parallel.
+
+        An item that fails takes no other with it, and is the only one that is run again where the
+        view has `retries`.  Other failures, such as the death of an engine, are those of a whole
+        chunk: so each of its items fails with them.  An item that raises `EngineBusy` ends its
+        chunk: what the chunk has done is kept, and the rest goes back to the queue.  For tasks that
+        are `after` a map, a chunk has succeeded also where items in it have failed.
+
+        Parameters
+        ----------
+        f : callable
+        *sequences : sequence
+            The arguments of the function.  The shortest says how many items there are; what has no
+            length is made a list of.  Items are sent while the map runs, so leave them as they are.
+        block : bool, optional
+            Whether to wait for the results; by default as the view has it.
+        chunksize : int or 'auto'
+            How many items are one task.  By default so many as take 0.2 s, and fewer towards the
+            end; chunks are then sent as earlier ones end.  With a number all are sent at once.
+        ordered : bool
+            Whether iterating over the result gives the items in their order, or as they arrive.
+        return_exceptions : bool
+            Whether exceptions come in the places of items that have failed.  By default the first
+            is raised, when all items are done.
+        label : str, optional
+            In the place of the view's own.
+
+        Returns
+        -------
+        MapResult or list
+            The values, if it blocks.
+
+        Raises
+        ------
+        ValueError
+            If `chunksize` is neither.
+        """
+        return start_map(
+            self,
+            f,
+            sequences,
+            block=block,
+            chunksize=chunksize,
+            ordered=ordered,
+            return_exceptions=return_exceptions,
+            label=label,
+        )
+
+    @sync_results
+    def imap(
+        self,
+        f: Any,
+        *iterables: Any,
+        ordered: bool = True,
+        max_outstanding: Any = "auto",
+        return_exceptions: bool = False,
+        chunksize: Any = 1,
+    ) -> LazyMap:
+        """A lazy `map`: reads the iterables, which need not end, as results are taken.
+
+        It reads no more when its result is closed, cancelled or garbage collected, or has raised an
+        error; what is under way is left to end.
+
+        Parameters
+        ----------
+        f : callable
+        *iterables : iterable
+            Read in a thread of their own, one at a time; the shortest ends it.
+        ordered : bool
+            Whether the results come in the order of the items, or as they arrive.
+        max_outstanding : int or 'auto'
+            How many chunks are read ahead of the results that were taken: two for each engine by
+            default, 0 for all.
+        return_exceptions : bool
+            Whether exceptions come in the places of items that have failed.
+        chunksize : int or 'auto'
+            How many items are one task, as for `map`.
+
+        Returns
+        -------
+        LazyMap
+            An iterator, with `cancel` and `close`.
+
+        Raises
+        ------
+        ValueError
+            If `chunksize` or `max_outstanding` is neither.
+        """
+        run = start_imap(
+            self,
+            f,
+            iterables,
+            ordered=ordered,
+            max_outstanding=max_outstanding,
+            return_exceptions=return_exceptions,
+            chunksize=chunksize,
+        )
+        lazy = LazyMap(run)
+        weakref.finalize(lazy, run.stop)
+        return lazy
+
+    def parallel(self, dist: str = "b", block: bool | None = None, **flags: Any) -> Any:
+        """A decorator: the function's `map` is that of this view.
+
+        Called itself, it calls the function on parts of the sequences, as in ipyparallel.
+
+        Parameters
+        ----------
+        dist : str
+            How sequences are split for that: 'b' for parts, 'r' for every n-th.
+        block : bool, optional
+            Whether to wait for the results; by default as the view has it.
+        **flags
+            `chunksize`, `ordered`, `return_exceptions`, and flags of the view.
+        """
+        block = self.block if block is None else block
+        return lambda f: RichParallelFunction(self, f, dist=dist, block=block, **flags)
+
+    def wait(self, jobs: Any = None, timeout: float = -1) -> Any:
+        """As `LoadBalancedView.wait`; without `jobs` also for the maps that are under way."""
+        if jobs is None:
+            jobs = [*self.history, *self._outstanding_maps]
+        return super().wait(jobs, timeout)
