@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from .processes import Environment, Processes
+from .processes import ROOT, Environment, Processes
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow(20)]
 
@@ -58,6 +58,8 @@ class Upstream:
         The module they are in.
     only : sequence of str
         The names of the tests; all if there are none.
+    options : sequence of str
+        Further options of pytest's.
 
     Attributes
     ----------
@@ -70,7 +72,12 @@ class Upstream:
     """
 
     def __init__(
-        self, module: str, enabled: Environment, directory: Path, only: Sequence[str] = ()
+        self,
+        module: str,
+        enabled: Environment,
+        directory: Path,
+        only: Sequence[str] = (),
+        options: Sequence[str] = (),
     ) -> None:
         directory.mkdir()
         # an empty ini file, so that nothing of this project's own settings applies
@@ -85,8 +92,10 @@ class Upstream:
             self.command = processes.start(
                 *enabled.command("python", "-m", "pytest", "-c", str(ini)),
                 *("--rootdir", str(processes.cwd), "-p", "no:cacheprovider", "-s", "-q"),
+                *options,
                 *(f"--junitxml={report}", "-k", " or ".join(only), "--pyargs", module),
                 TMPDIR=str(temporary),
+                PYTHONPATH=str(ROOT),
             )
             self.command.wait(timeout=600)
         assert report.exists(), str(self.command)
@@ -103,18 +112,32 @@ class Upstream:
                 self.passed.append(test)
 
 
-@pytest.mark.parametrize("module", MODULES)
+RICH = ("test_asyncresult", "test_lbview", "test_dependency", "test_executor", "test_joblib")
+"""Those that pass with rich views as well."""
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        *((module, ()) for module in MODULES),
+        *(pytest.param(m, ("-p", "tests.rich_views"), id=f"{m}-rich views") for m in RICH),
+    ],
+)
 def test_upstream_tests_pass_under_this_scheduler(
-    module: str, enabled: Environment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    module: str,
+    options: Sequence[str],
+    enabled: Environment,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     name = f"ipyparallel.tests.{module}"
     if module == "test_label" and not find_spec(name):
         pytest.skip("came with ipyparallel 9.1")
-    run = Upstream(name, enabled, tmp_path / "first")
+    run = Upstream(name, enabled, tmp_path / "first", options=options)
     failed = run.failed
     for number in range(TRIES):
         if failed:
-            again = Upstream(name, enabled, tmp_path / f"again-{number}", [*failed])
+            again = Upstream(name, enabled, tmp_path / f"again-{number}", [*failed], options)
             run.passed += again.passed
             failed = again.failed
     assert not failed, "\n".join(failed.values())
