@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import wait as wait_for_futures
@@ -16,6 +18,7 @@ from traitlets import TraitError
 import ipp_richsched
 from ipp_richsched import RichView
 from ipp_richsched.client.asking import NotRichError
+from ipp_richsched.core.lifecycle import INTERRUPT_PATIENCE
 
 from .chaos_load import hold
 from .processes import PATIENCE, Processes, wait_for
@@ -123,6 +126,25 @@ def test_a_bad_flag_is_named_and_leaves_the_view_as_it_was(
         ipp_richsched.view(client, **{name: value})
     assert {flag: getattr(view, flag) for flag in view._flag_names} == before
     assert view.apply_sync(abs, -1) == 1
+
+
+def test_results_of_a_list_come_in_its_order_while_some_are_under_way(
+    view: RichView, client: ipp.Client, tmp_path: Path
+) -> None:
+    done = [view.apply_async(abs, -number) for number in range(3)]
+    client.wait(done, timeout=PATIENCE)
+    held = Held(view, tmp_path)
+    queued = view.apply_async(abs, -9)
+    ids = [task.msg_ids[0] for task in (done[2], queued, done[0])]
+    results = view.get_result(ids)
+    local = view.get_result([queued, held.task])
+    assert not local.ready()
+    held.release()
+    assert results.get(timeout=PATIENCE) == [2, 9, 0]
+    assert [value for value in local.get(timeout=PATIENCE) if value == 9] == [9]
+    assert view.get_result(ids, block=True).get() == [2, 9, 0]
+    with pytest.raises(TypeError, match="got None"):
+        view.get_result([None])
 
 
 def test_there_is_no_such_flag(view: RichView) -> None:
@@ -256,6 +278,29 @@ def test_a_task_that_runs_can_be_interrupted(view: RichView, tmp_path: Path) -> 
     assert view.apply_async(abs, -1).get(timeout=PATIENCE) == 1
 
 
+@pytest.mark.parametrize("way", ["get", "apply", "map"])
+def test_ctrl_c_leaves_a_view_that_works(view: RichView, held: Held, way: str) -> None:
+    task = view.apply_async(abs, -1)
+    main = threading.main_thread().ident
+    assert main is not None
+    timer = threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT))
+    timer.start()
+    if way == "get":
+        with pytest.raises(KeyboardInterrupt):
+            task.get()
+    elif way == "apply":
+        task = view.apply_sync(abs, -1)  # as in ipyparallel, it returns what can be waited for
+    else:
+        task = view.map_sync(abs, [-1])
+    assert not task.done()
+    view.cancel()
+    with pytest.raises(TaskAborted):
+        task.get(timeout=PATIENCE)
+    held.release()
+    assert view.apply_sync(abs, -2) == 2
+    assert view.map_sync(abs, [-3]) == [3]
+
+
 def test_what_cannot_be_cancelled_is_named(view: RichView, client: ipp.Client) -> None:
     with pytest.raises(TypeError, match="3 is neither"):
         view.cancel([3])  # type: ignore[list-item]
@@ -263,6 +308,26 @@ def test_what_cannot_be_cancelled_is_named(view: RichView, client: ipp.Client) -
         ipp_richsched.cancel(["some id"])
     assert ipp_richsched.cancel([]) == {}
     assert ipp_richsched.cancel("some id", client) == {"some id": "unknown"}
+
+
+def test_requests_and_interrupts_pass_curve(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.start_controller("--IPController.enable_curve=True")
+    cluster.start_engine()
+    with cluster.connect() as client:
+        client.wait_for_engines(1, timeout=PATIENCE)
+        view = ipp_richsched.view(client)
+        directory = tmp_path / "held"
+        directory.mkdir()
+        held = Held(view, directory)
+        queued = view.apply_async(abs, -1)
+        assert set(view.cancel([held.task, queued], interrupt=True).values()) == {
+            *("interrupted", "cancelled"),
+        }
+        with pytest.raises(ipp.RemoteError, match="KeyboardInterrupt"):
+            held.task.get(timeout=PATIENCE)
+        start = time.monotonic()
+        assert view.apply_async(abs, -1).get(timeout=PATIENCE) == 1
+        assert time.monotonic() - start < INTERRUPT_PATIENCE, "the answer of the nanny was not read"
 
 
 # -- a scheduler that is not ours -----------------------------------------------------------

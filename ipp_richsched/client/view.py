@@ -19,7 +19,7 @@ from .flags import RICH, check
 from .imap import LazyMap, start_imap
 from .map import start_map
 from .parallel import RichParallelFunction
-from .results import RichResult
+from .results import RichResult, results_of
 
 
 def view(rc: ipp.Client, targets: Any = None, **flags: Any) -> RichView:
@@ -299,6 +299,29 @@ class RichView(ipp.LoadBalancedView):
         """
         block = self.block if block is None else block
         return lambda f: RichParallelFunction(self, f, dist=dist, block=block, **flags)
+
+    def get_result(
+        self, indices_or_msg_ids: Any = None, block: bool | None = None, owner: bool = False
+    ) -> Any:
+        """The results of tasks, by their ids or their places in `history`.
+
+        As `LoadBalancedView.get_result`, but that a list gives all of them in their order, also
+        while some of them are under way.
+        """
+        if not isinstance(indices_or_msg_ids, (list, tuple)) or not indices_or_msg_ids:
+            return super().get_result(indices_or_msg_ids, block=block, owner=owner)
+        ids: list[str] = []
+        for job in indices_or_msg_ids:
+            if isinstance(job, ipp.AsyncResult):
+                ids += job.msg_ids
+            elif isinstance(job, (int, str)):
+                ids.append(self.history[job] if isinstance(job, int) else job)
+            else:
+                raise TypeError(f"Expected msg_id, int, or AsyncResult, got {job!r}")
+        result = results_of(self.client, ids, owner)
+        if self.client.block if block is None else block:
+            result.wait()
+        return result
 
     def wait(self, jobs: Any = None, timeout: float = -1) -> Any:
         """As `LoadBalancedView.wait`; without `jobs` also for the maps that are under way."""

@@ -66,7 +66,13 @@ class RichController(IPController):
         )
         if scheduler_class is RichTaskScheduler:
             settings = Config(launch["config"].get("RichTaskScheduler", {}))
-            settings.control_url = disambiguate_url(self.client_url("control"))
+            settings.control = {"url": disambiguate_url(self.client_url("control"))}
+            if self.enable_curve:
+                settings.control |= {
+                    "curve_serverkey": self.curve_publickey,
+                    "curve_publickey": self.curve_publickey,
+                    "curve_secretkey": self.curve_secretkey,
+                }
             launch["config"] = {**launch["config"], "RichTaskScheduler": settings}
         return launch
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import zmq
+from ipyparallel import util
 from jupyter_client.session import Session
 
 from ..core.actions import InterruptEngine
@@ -25,10 +26,9 @@ class Interrupts:
 
     Parameters
     ----------
-    url : str
-        The control port for clients; nothing if it is not known.
-    like : callable
-        Returns a socket that is connected to the same controller: this one is encrypted like it.
+    control : dict of str
+        How a client connects to the control port: its ``'url'``, and where it is encrypted the
+        keys, as `ipyparallel.util.connect` takes them; empty if that is not known.
     session : jupyter_client.session.Session
         Whose key is used.
     loop : tornado.ioloop.IOLoop
@@ -43,16 +43,14 @@ class Interrupts:
 
     def __init__(
         self,
-        url: str,
-        like: Callable[[], zmq.Socket],
+        control: dict[str, Any],
         session: Session,
         loop: Any,
         feed: Callable[[Event], None],
         lines: Lines,
         log: logging.Logger,
     ) -> None:
-        self._url = url
-        self._like = like
+        self._control = control
         self._session = session
         self._loop = loop
         self._feed = feed
@@ -64,9 +62,9 @@ class Interrupts:
     def send(self, action: InterruptEngine) -> None:
         """Interrupt an engine."""
         done = InterruptDone(action.engine, action.interrupt)
-        if not self._url:
-            text = "engines cannot be interrupted: this controller has told no control_url"
-            self._lines.put("no control url", text, AT_ONCE)
+        if not self._control:
+            text = "engines cannot be interrupted: the controller has not said how"
+            self._lines.put("no control", text, AT_ONCE)
             self._feed(done)
             return
         if self._channel is None:
@@ -79,13 +77,9 @@ class Interrupts:
         self._loop.add_callback(self._read)  # sending can consume the news of an answer
 
     def _connect(self) -> Channel:
-        like = self._like()
-        socket = like.context.socket(zmq.DEALER)
+        socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         socket.setsockopt(zmq.LINGER, 0)
-        if like.getsockopt(zmq.MECHANISM) == zmq.CURVE:
-            for option in (zmq.CURVE_SERVERKEY, zmq.CURVE_PUBLICKEY, zmq.CURVE_SECRETKEY):
-                socket.setsockopt(option, like.getsockopt(option))
-        socket.connect(self._url)
+        util.connect(socket, **self._control)
         self._loop.add_handler(socket, self._read, self._loop.READ)
         return Channel(socket, from_many=False)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import zmq
 from ipyparallel.controller.task_scheduler import TaskScheduler
-from traitlets import Bool, Float, Integer, TraitError, Unicode, default, observe, validate
+from traitlets import Bool, Dict, Float, Integer, TraitError, Unicode, default, observe, validate
 
 from ..core.engines.pool import EnginePool
 from ..core.engines.schemes import BUILT_IN, Scheme, SchemeError, find_scheme, user_scheme
@@ -118,10 +118,9 @@ class RichTaskScheduler(TaskScheduler):
         run_timeout, so that it takes tasks again.""",
     )
 
-    control_url = Unicode(
-        "",
+    control = Dict(
         config=True,
-        help="""Where signals for engines go: RichController sets it.""",
+        help="""Where signals for engines go, and the keys for that: RichController sets it.""",
     )
 
     @validate("scheme_name")
@@ -223,8 +222,7 @@ class RichTaskScheduler(TaskScheduler):
         self._channels = channels
         lines = Lines(self.log, loop, clock)
         interrupts = Interrupts(
-            self.control_url,
-            lambda: self.query_stream.socket,
+            self.control,
             self.session,
             loop,
             self._feed,
