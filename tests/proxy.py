@@ -98,6 +98,9 @@ class Proxy:
             other, link.writers["scheduler"] = await asyncio.open_connection(
                 "127.0.0.1", self._port
             )
+            # or the kernel would make it as large as it likes: 32 MB and more
+            raw = link.writers["scheduler"].get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
         except ConnectionError:
             link.reset("engine")
             return

@@ -294,7 +294,8 @@ def test_an_engine_that_is_too_busy_to_read_keeps_its_connection(
     monkeypatch.setattr(connections, "PATIENCE", 0.5)
     cluster = start_remote(config={"TaskScheduler": {"hwm": 0}})
     engine, client = cluster.engine(b"e1"), cluster.client()
-    submitted = [client.submit(bytes(3000)) for _ in range(4000)]
+    # more than all buffers on the way hold, or pings would pass on and on
+    submitted = [client.submit(bytes(15_000)) for _ in range(4000)]
     cluster.wait_for(lambda: len(cluster.hear()) and cluster.proxy.passed("engine") > 3e6, "tasks")
     cluster.wait_for(unchanged(lambda: cluster.proxy.passed("engine"), 1.0), "no more to pass")
     assert [engine.take()[0] for _ in submitted] == submitted
