@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 
 from .deadlines import Kind
 from .engines.engine import UNREACHED, Engine
@@ -87,5 +88,5 @@ def _was_sent(engine: Engine, after: float, before: float) -> bool:
 
     What could not be sent is no attempt of the engine's any more, and no question.
     """
-    times = [attempt.since for attempt in engine.attempts.values()]
-    return any(after < time < before for time in [*times, *engine.questions.values()])
+    assigned = (attempt.since for attempt in engine.attempts.values())
+    return any(after < time < before for time in chain(assigned, engine.questions.values()))
