@@ -249,7 +249,8 @@ def test_an_engine_that_connects_before_the_scheduler_has_started_is_served(
         connecting.start()
         cluster = start_remote(scheduler_class=Late, port=port, engines=(b"early",))
         connecting.join()
-        cluster.client().submit()
+        client = cluster.client()  # without a name its socket is closed, and the task with it
+        client.submit()
         assert engine.poll(DEADLINE * 1000)
 
 
