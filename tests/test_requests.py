@@ -74,9 +74,12 @@ def test_tasks_of_another_client_are_told_that_they_were_aborted(doors: Doors) -
     engine, client = doors.engine(), doors.client()
     name = engine.ident.decode()
     runs = client.submit(targets=[name])
-    queued, other = (one.submit(targets=[name]) for one in (client, doors.good_client))
     taken, task = engine.take()
     assert taken == runs
+    queued, other = (one.submit(targets=[name]) for one in (client, doors.good_client))
+    heard: set[str] = set()
+    while other not in heard:  # it comes over another connection than the request
+        heard.update(msg_id for topic, msg_id in doors.hub_heard(b"intask") if topic == b"intask")
     ids = [runs, queued, other, "nobody"]
     content = {"request": "cancel", "msg_ids": ids, "interrupt": False}
     _, answer = ask(doors, client, content)
@@ -86,7 +89,7 @@ def test_tasks_of_another_client_are_told_that_they_were_aborted(doors: Doors) -
     assert told["parent_header"]["msg_id"] == other
     assert told["content"] == {"status": "aborted"}
     assert client.idle(0)
-    heard: set[str] = set()
+    heard.clear()
     while not {queued, other} <= heard:
         heard.update(msg_id for topic, msg_id in doors.hub_heard() if topic == b"outtask")
     assert "cancelled 2 tasks" in doors.cluster.log
