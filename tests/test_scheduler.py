@@ -310,3 +310,23 @@ def test_seconds_are_numbers(name: str, value: str) -> None:
     config = Config({"RichTaskScheduler": {name: DeferredConfigString(value)}})
     with pytest.raises((TraitError, ValueError), match="|".join((name, value))):
         RichTaskScheduler(config=config)
+
+
+@pytest.mark.parametrize("fair", [False, True])
+def test_clients_take_turns_where_they_are_told_to(start: Start, fair: bool) -> None:
+    cluster = start(config={"RichTaskScheduler": {"fair": fair}})
+    engine, flood, other = cluster.engine(b"e1"), cluster.client(b"flood"), cluster.client(b"other")
+    names = {flood.submit(): "flood" for _ in range(4)}
+    taken, task = engine.take()
+    heard: list[bytes] = []
+    while heard.count(b"intask") < 4:
+        heard += [topic for topic, *_ in cluster.hear(1.0)]
+    names[other.submit()] = "other"
+    cluster.wait_for(lambda: any(topic == b"intask" for topic, *_ in cluster.hear()), "the task")
+    order = [names[taken]]
+    for _ in range(4):
+        engine.reply(task)
+        taken, task = engine.take()
+        order.append(names[taken])
+    turns = ["flood", "other", "flood", "flood", "flood"]
+    assert order == (turns if fair else ["flood"] * 4 + ["other"])

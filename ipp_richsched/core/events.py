@@ -138,6 +138,8 @@ class TaskSubmitted(NamedTuple):
         How many failed attempts may be followed by another.
     rich : RichFlags
         What else it asks for.
+    client : bytes
+        The client's identity.
     """
 
     msg_id: str
@@ -148,6 +150,7 @@ class TaskSubmitted(NamedTuple):
     timeout: float | None = None
     retries: int = 0
     rich: RichFlags = PLAIN
+    client: bytes = b""
 
 
 @record

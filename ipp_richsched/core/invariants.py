@@ -12,7 +12,7 @@ from .state import State
 from .task import ASSIGNED, READY, WAITING, Task
 
 
-def check(state: State, prospects: Prospects) -> None:
+def check(state: State, prospects: Prospects, now: float) -> None:
     """Check every invariant, or those that hold while there is a backlog; O(tasks * engines).
 
     Raises
@@ -32,7 +32,8 @@ def check(state: State, prospects: Prospects) -> None:
         idle = [task for task in queued if queue.group_of(task).admits(engine)]
         room = pool.has_room(engine) and not state.busy
         assert not (idle and room), f"{engine} has room for {idle[0]}"
-        assert queue.first(engine) is min(idle, default=None), f"{engine}: its next task"
+        following = min(idle, key=lambda task: queue.key(task, now), default=None)
+        assert queue.first(engine, now) is following, f"{engine}: its next task"
     if type(pool) is EnginePool:  # a subclass may count loads as it likes
         for engine in pool.engines.values():
             assert engine.load == len(engine.attempts), f"{engine} holds {len(engine.attempts)}"
@@ -66,7 +67,7 @@ def _check_task(state: State, prospects: Prospects, task: Task) -> None:
         assert not prospects.is_hopeless(task), f"{task} waits for engines that are gone"
     if task.state is READY:
         assert after is MET, f"{task} is ready too early"
-        stuck = pool.engines and not state.queue.has_engine(state.queue.group_of(task))
+        stuck = pool.engines and not state.queue.group_of(task).has_engine(pool.engines)
         assert not (stuck and prospects.is_hopeless(task)), f"{task} waits for engines gone"
         if stuck and prospects.follow(task) is not PENDING:
             forever = state.settings.stranded_timeout is None

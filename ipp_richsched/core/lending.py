@@ -43,17 +43,17 @@ class Lending:
                 task = self._tasks.get(ids.pop())
                 # One that has killed an engine stays behind the others.
                 if task is not None and task.priority < priority and not task.crashed:
-                    self._raise(task, priority)
+                    self._raise(step, task, priority)
                     if task.state is WAITING:
                         self.lend(task)
             if ids:
                 loans.append((priority, ids))
 
-    def _raise(self, task: Task, priority: int) -> None:
+    def _raise(self, step: Step, task: Task, priority: int) -> None:
         """Give a task a higher priority; O(log n)."""
         rank = task.rank - (priority - task.priority) * self._order.step
         task.priority = priority
         if task.group is not None:
-            self._queue.change_rank(task, rank)
+            self._queue.change_rank(task, rank, step.now)
         else:
             task.rank = rank

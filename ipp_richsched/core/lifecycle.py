@@ -43,6 +43,7 @@ class Lifecycle:
         self._pool = state.pool
         self._tasks = state.tasks
         self._queue = state.queue
+        self._shares = state.shares
         self._abandoned = state.abandoned
         self._wanted_back = state.wanted_back
         self._order = state.order
@@ -74,6 +75,7 @@ class Lifecycle:
             event.timeout,
             event.retries,
             event.rich,
+            event.client,
         )
         return task
 
@@ -107,6 +109,8 @@ class Lifecycle:
         task.attempt = engine.attempts[msg_id] = attempt
         if attempt.run_timeout is not None:
             self._start_clock(step, engine)
+        if self._shares is not None:
+            self._shares.attempt_begins(task, attempt, step.now)
         step.actions.append(make(AssignTask, (msg_id, engine.ident, task.message, number, mark)))
         self._pool.assign(engine)
         if self._probe_after is not None:
@@ -144,8 +148,12 @@ class Lifecycle:
         return task if task is not None and task.attempt is attempt else None
 
     def _start_clock(self, step: Step, engine: Engine) -> None:
-        """Have the time run that an engine may take for what it is working on."""
+        """An engine works on the oldest that it holds: have the time for that run."""
         oldest = next(iter(engine.attempts.values()))
+        if oldest.began is None:
+            oldest.began = step.now
+            if self._shares is not None:
+                self._shares.work_begins(oldest, step.now)
         if oldest.run_timeout is not None and oldest.timer is None:
             oldest.timer = self._deadlines.add(step.now + oldest.run_timeout, Kind.RUN, oldest)
 
@@ -168,6 +176,8 @@ class Lifecycle:
         engine = attempt.engine
         del engine.attempts[attempt.msg_id]
         self._pool.finish(engine)
+        if self._shares is not None:
+            self._shares.attempt_ends(attempt, step.now)
         if attempt.timer is not None:
             self._deadlines.cancel(attempt.timer)
         if not engine.attempts:

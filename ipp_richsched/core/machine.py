@@ -200,7 +200,7 @@ class SchedulerCore:
 
     def validate(self) -> None:
         """Check that the state is consistent; raises AssertionError. O(tasks), for tests."""
-        check(self.state, self._prospects)
+        check(self.state, self._prospects, self._now)
 
     # -- events ------------------------------------------------------------------------
 

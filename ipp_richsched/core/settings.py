@@ -28,6 +28,8 @@ class Settings:
         How many engines may die of a task before it has failed; None for any number.
     aging : float or None
         How many seconds of waiting are worth one step of priority; None if none are.
+    fair : bool
+        Whether clients take turns within a priority: see `ready.fairness`.
     interrupt_on_timeout : bool
         Whether an engine is interrupted that takes longer for a task than its `run_timeout`.
     seed : int
@@ -42,5 +44,6 @@ class Settings:
     retry_elsewhere: float | None = 30.0
     max_crashes: int | None = 3
     aging: float | None = None
+    fair: bool = False
     interrupt_on_timeout: bool = False
     seed: int = 0

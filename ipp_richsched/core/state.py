@@ -11,6 +11,7 @@ from .engines.pool import EnginePool
 from .events import CancelRequested
 from .graph import DependencyGraph, News
 from .history import History
+from .ready.fairness import FairQueue
 from .ready.order import Order
 from .ready.queue import ReadyQueue
 from .settings import Settings
@@ -102,8 +103,10 @@ class State:
         Those that hold their engines though their tasks are answered, by msg_id.
     order : Order
         What gives tasks their ranks.
-    queue : ReadyQueue
+    queue : ReadyQueue or FairQueue
         Ready tasks that have no engine.
+    shares : FairQueue or None
+        The queue, if clients take turns: it has to know what they use.
     graph : DependencyGraph
         Who waits for whom.
     deadlines : Deadlines
@@ -127,7 +130,8 @@ class State:
         self.wanted_back: dict[str, Cancellation] = {}
         self.abandoned: dict[str, Attempt] = {}
         self.order = Order(settings.aging)
-        self.queue = ReadyQueue(pool.engines)
+        self.shares = FairQueue(pool.engines, self.order) if settings.fair else None
+        self.queue = ReadyQueue(pool.engines) if self.shares is None else self.shares
         self.graph = DependencyGraph()
         self.deadlines = Deadlines()
         self.history = History()

@@ -120,6 +120,8 @@ class Task:
         What else it asks for.
     priority : int
         Its own, or the highest of those that wait for it, directly or through others.
+    client : bytes
+        The identity of who submitted it.
     state : TaskState
         Which collection holds it.
     failed_on : frozenset of Engine
@@ -160,6 +162,7 @@ class Task:
         "attempt",
         "attempts_made",
         "busy",
+        "client",
         "crashed",
         "expires",
         "failed_on",
@@ -198,6 +201,7 @@ class Task:
         timeout: float | None,
         retries_left: int,
         rich: RichFlags = PLAIN,
+        client: bytes = b"",
     ) -> None:
         self.msg_id = msg_id
         self.rank = rank
@@ -209,6 +213,7 @@ class Task:
         self.retries_left = retries_left
         self.rich = rich
         self.priority = rich.priority
+        self.client = client
         self.state = WAITING
         self.after_accepted = self.after_refused = 0
         self.follow_accepted = self.follow_refused = 0

@@ -111,6 +111,14 @@ class RichTaskScheduler(TaskScheduler):
         tasks of low priority get their turn. None: none are.""",
     )
 
+    fair = Bool(
+        False,
+        config=True,
+        help="""Whether clients take turns: of the tasks of the highest priority, the next is one
+        of the client that has used the least time of engines, so that a client with many tasks
+        does not hold up the others.""",
+    )
+
     interrupt_on_timeout = Bool(
         False,
         config=True,
@@ -165,6 +173,7 @@ class RichTaskScheduler(TaskScheduler):
             retry_elsewhere=self.retry_elsewhere,
             max_crashes=self.max_crashes,
             aging=self.aging,
+            fair=self.fair,
             interrupt_on_timeout=self.interrupt_on_timeout,
             seed=seed,
         )

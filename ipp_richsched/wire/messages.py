@@ -111,7 +111,8 @@ class Wire(Envelope):
                 raise MessageError("its last identity is one that the scheduler gives to engines")
             packed, metadata, flags = self._read_metadata(parts[METADATA])
             self._check_for_engines(parts, header, metadata)
-            return make(TaskSubmitted, (msg_id, self._share_common_parts(frames, packed), *flags))
+            message = self._share_common_parts(frames, packed)
+            return make(TaskSubmitted, (msg_id, message, *flags, message[0]))
         except (MessageError, TypeError, ValueError, RecursionError) as error:
             if header.get("msg_type") == REQUEST:
                 request, values = read_request(self._unpack(parts[CONTENT], "content"))

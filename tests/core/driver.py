@@ -96,6 +96,7 @@ class Driver:
         follow: Dependency | Iterable[str] = NOTHING,
         timeout: float | None = None,
         retries: int = 0,
+        client: bytes = b"",
         **rich: Any,
     ) -> list[Action]:
         return self.handle(
@@ -108,6 +109,7 @@ class Driver:
                 timeout,
                 retries,
                 RichFlags(**rich),
+                client,
             )
         )
 

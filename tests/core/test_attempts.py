@@ -165,9 +165,9 @@ def test_a_rank_may_change_while_its_task_is_queued(targets: list[str]) -> None:
     for msg_id in ("1", "2", "3", "4"):
         driver.submit(msg_id, targets=targets)
     core, tasks = driver.core, driver.core.tasks
-    core.state.queue.change_rank(tasks["3"], 0)
+    core.state.queue.change_rank(tasks["3"], 0, driver.now)
     core.validate()
-    core.state.queue.change_rank(tasks["1"], 100)
+    core.state.queue.change_rank(tasks["1"], 100, 0.0)
     core.validate()
     order = []
     last = "busy"
@@ -185,7 +185,7 @@ def test_a_rank_decides_between_tasks_that_different_engines_may_take() -> None:
     assert driver.reply("b", "t", "error") == []
     driver.submit("busy too")
     driver.submit("later")
-    driver.core.state.queue.change_rank(driver.core.tasks["t"], 100)
+    driver.core.state.queue.change_rank(driver.core.tasks["t"], 100, 0.0)
     assert driver.reply("a", "busy") == [relay("busy", "a"), assign("later", "a")]
     assert driver.reply("a", "later") == [relay("later", "a"), assign("t", "a")]
 
@@ -197,8 +197,8 @@ def test_a_rank_may_come_to_what_it_was() -> None:
         driver.submit(msg_id)
     queue, task = driver.core.state.queue, driver.core.tasks["1"]
     before = task.rank
-    queue.change_rank(task, 50)
-    queue.change_rank(task, before)
+    queue.change_rank(task, 50, 0.0)
+    queue.change_rank(task, before, 0.0)
     driver.core.validate()
     assert driver.reply("a", "busy") == [relay("busy", "a"), assign("1", "a")]
     assert driver.reply("a", "1") == [relay("1", "a"), assign("2", "a")]
@@ -274,8 +274,8 @@ def test_ranks_that_fall_do_not_pile_up() -> None:
     driver.submit("other", targets=["a", "x"])
     queue, task = driver.core.state.queue, driver.core.tasks["t"]
     for rank in range(500):
-        queue.change_rank(task, -rank)
-        queue.change_rank(task, 1000)
+        queue.change_rank(task, -rank, 0.0)
+        queue.change_rank(task, 1000, 0.0)
     driver.core.validate()
     assert all(len(line.heap) < 100 for line in queue._lines.values())
     assert len(queue.group_of(task)._fifo) + len(queue.group_of(task)._late) < 200

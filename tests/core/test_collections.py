@@ -83,13 +83,13 @@ def test_empty_groups_go() -> None:
     for number in range(10):
         queued = task(number)
         other = frozenset([Engine(b"%d" % number, 0)])
-        queue.add(queued, frozenset([b"a", b"%d" % number]), other)
+        queue.add(queued, frozenset([b"a", b"%d" % number]), other, 0.0)
         queue.remove(queued)
         excluded = task(100 + number)
-        queue.add(excluded, None, other)
+        queue.add(excluded, None, other, 0.0)
         queue.remove(excluded)
     assert len(queue.groups()) == 1
-    assert queue.first(engine) is None
+    assert queue.first(engine, 0.0) is None
 
 
 PREFIXES = st.sampled_from(["", "_", "session_1_", "session_2_", "session_1_0", "session_1"])

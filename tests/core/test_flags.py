@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from unittest import mock
 
 import pytest
 
 from ipp_richsched.core.actions import Action, AssignTask
 from ipp_richsched.core.attempt_reasons import EngineDied
 from ipp_richsched.core.failures import Failure, TaskError
+from ipp_richsched.core.lifecycle import Lifecycle
 from ipp_richsched.core.notices import TaskRetried
+from ipp_richsched.core.story import CoreError
 
 from .conftest import SLICE
 from .driver import Driver, assign, fail, relay, text
@@ -301,3 +304,15 @@ def test_busy_for_no_time_does_not_go_round_at_full_speed(busy: float) -> None:
     actions = core.wait(0.1)
     assert [action for action in actions if isinstance(action, AssignTask)] == actions
     assert len(actions) == 1
+
+
+def test_a_run_timeout_ends_when_an_error_of_our_own_has_answered_the_task() -> None:
+    driver = Driver("a")
+    driver.submit("t", run_timeout=5)
+    with (
+        mock.patch.object(Lifecycle, "end_attempt", side_effect=ZeroDivisionError("oh no")),
+        pytest.raises(CoreError, match="oh no") as caught,
+    ):
+        driver.reply("a", "t")
+    assert caught.value.actions == [fail("t", Failure.INTERNAL_ERROR)]
+    assert driver.wait(10) == []

@@ -10,7 +10,7 @@ from ipp_richsched.core.actions import FailTask, RelayReply
 from ipp_richsched.core.dependency import Dependency
 from ipp_richsched.core.engines.engine import Engine
 from ipp_richsched.core.engines.pool import EnginePool
-from ipp_richsched.core.engines.schemes import find_scheme
+from ipp_richsched.core.engines.schemes import BUILT_IN, find_scheme
 from ipp_richsched.core.events import (
     EngineRegistered,
     EngineUnreachable,
@@ -885,3 +885,24 @@ def test_each_event_of_a_task_in_each_state(state: TaskState, event: Event) -> N
         assert core.handle(event) == []
         assert core.core.tasks["t"].state is TaskState.READY
         assert core.wait(1) == [assign("t", "b", mark=2)]
+
+
+def test_an_engine_that_is_gone_may_be_found_to_be_unreachable_late() -> None:
+    core = Driver("a", "b", engine_grace=5)
+    core.submit("t", targets=["a"])
+    core.unregister("a")
+    core.unreachable("a", "t")
+    core.register("a")
+    assert core.wait(1) == []
+    core.submit("new", targets=["b"])
+    assert core.reply("b", "new") == [relay("new", "b")]
+
+
+@pytest.mark.parametrize("scheme", sorted(BUILT_IN))
+def test_an_engine_without_room_dies(scheme: str) -> None:
+    core = Driver("a", scheme=scheme)
+    core.submit("t")
+    core.submit("next")
+    core.unregister("a")
+    core.register("b")
+    assert core.reply("b", "next") == [relay("next", "b")]

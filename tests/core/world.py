@@ -228,6 +228,7 @@ class World:
             random.choice([0.0, 1.0, 30.0, None]),
             random.choice([1, 2, 3, None]),
             random.choice([None, None, 2.0]),
+            random.choice([False, False, True]),
             random.choice([False, True]),
             random.randrange(100),
         )
@@ -292,6 +293,7 @@ class World:
             random.choice([None, None, 0.1, 1.0, 20.0]),
             random.choice([0, 0, 1, 3]),
             self.rich_flags() if self.is_rich else PLAIN,
+            random.choice([b"client", b"client", b"another", b"third"]),
         )
         self.places += 1
         self.lowest = min(self.lowest, event.rich.priority)
@@ -718,6 +720,10 @@ class World:
             for other in self.tasks.values():
                 if self.is_fresh(other) and self.may_run_on(other, engine):
                     mine, theirs = key, self.key(other, self.lent(other))
+                    if self.settings.fair and other.event.client != task.event.client:
+                        mine, theirs = self.level(mine, -1e-5), self.level(theirs, 1e-5)
+                        assert mine <= theirs, f"{action} overtakes"
+                        continue
                     nearly = mine[0] != theirs[0] and abs(mine[0] - theirs[0]) < 1e-5  # by aging
                     assert nearly or mine < theirs, f"{action} overtakes"
         task.attempt = Attempt(engine, action)
@@ -730,6 +736,10 @@ class World:
             since, priority = task.behind
         aging = self.settings.aging
         return (-priority if aging is None else since / aging - priority), task.place
+
+    def level(self, key: tuple[float, int], error: float) -> tuple[float, int]:
+        """Within what clients take turns: a priority, or a whole step of aging."""
+        return key[0] if self.settings.aging is None else math.floor(key[0] + error), 0
 
     def lent(self, task: Task) -> int:
         """The priority that a task must have at least: that of those that wait for it."""

@@ -24,13 +24,27 @@ class Attempt:
         The number if the engine has had the task before, else 0: see `AssignTask.mark`.
     since : float
         When it was assigned.
+    began : float or None
+        When it became the oldest that the engine holds, and so the one that it works on.
+    account : Account or None
+        Whose time it takes, if clients take turns; `ready.fairness` alone knows what that is.
     run_timeout : float or None
         Seconds that the engine may take for it.
     timer : Entry or None
         The deadline of that, from when it is the oldest that the engine holds.
     """
 
-    __slots__ = ("engine", "mark", "msg_id", "number", "run_timeout", "since", "timer")
+    __slots__ = (
+        "account",
+        "began",
+        "engine",
+        "mark",
+        "msg_id",
+        "number",
+        "run_timeout",
+        "since",
+        "timer",
+    )
 
     def __init__(
         self,
@@ -46,6 +60,8 @@ class Attempt:
         self.number = number
         self.mark = mark
         self.since = since
+        self.began = None if engine.attempts else since
+        self.account: object | None = None
         self.run_timeout = run_timeout
         self.timer: Entry | None = None
 

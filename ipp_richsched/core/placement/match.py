@@ -24,6 +24,10 @@ from .stranded import Strandings
 _rank = attrgetter("rank")
 
 
+def _admits(engine: Engine, places: frozenset[bytes] | None, excluded: frozenset[Engine]) -> bool:
+    return engine not in excluded and (places is None or engine.ident in places)
+
+
 class Placement:
     """The choice of an engine for each ready task.
 
@@ -44,6 +48,7 @@ class Placement:
     ) -> None:
         self._pool = state.pool
         self._queue = state.queue
+        self._takes_turns = state.shares is not None
         self._backlog = state.backlog
         self._lifecycle = lifecycle
         self._prospects = prospects
@@ -62,6 +67,8 @@ class Placement:
         self._pool.roomy.clear()
         if len(ready) > 1:
             ready.sort(key=_rank, reverse=True)
+        if self._takes_turns and roomy and (self._queue or len(ready) > 1):
+            ready[:] = self._take_turns(step, ready, roomy)
         while ready:
             task = ready[-1]
             if task.state is not READY:
@@ -72,16 +79,12 @@ class Placement:
                 # If others of its group wait, then no engine has room for it but those that just
                 # gained it, and these are offered the queue below.
                 joins_others = self._queue.holds(places, excluded)
-            if roomy and self._queue and not joins_others:
-                able = [
-                    engine
-                    for engine in roomy
-                    if engine not in excluded and (places is None or engine.ident in places)
-                ]
+            if roomy and self._queue and not joins_others:  # where clients take turns, none is able
+                able = [engine for engine in roomy if _admits(engine, places, excluded)]
                 self._fill(step, able, task.rank)
                 if step.places_left <= 0:
                     # The budget is spent: these engines keep their room for earlier tasks.
-                    excluded |= {e for e in able if self._offer(e, task.rank) is not None}
+                    excluded |= {e for e in able if self._offer(step, e, task.rank) is not None}
                 roomy = [engine for engine in roomy if self._pool.has_room(engine)]
             with step.on(task):
                 engine = None if joins_others else self._choose(step, places, excluded)
@@ -89,7 +92,7 @@ class Placement:
                 if engine is not None:
                     self._lifecycle.assign(step, task, engine)
                     continue
-                group = self._queue.add(task, places, task.excluded)
+                group = self._queue.add(task, places, task.excluded, step.now)
                 self._strandings.queued(step, task, group)
             if self._backlog.news and step.work_left > 0:
                 # The task has failed, and tasks that waited for that may come before the next ones.
@@ -98,10 +101,40 @@ class Placement:
         if roomy and self._queue:
             self._fill(step, roomy)
             if step.places_left <= 0:
-                left = [engine for engine in roomy if self._offer(engine) is not None]
+                left = [engine for engine in roomy if self._offer(step, engine) is not None]
                 # The least loaded first, or those in front would gain in every slice.
                 left.sort(key=lambda engine: len(engine.attempts))
                 self._pool.roomy.update(dict.fromkeys(left))
+
+    def _take_turns(self, step: Step, ready: list[Task], roomy: list[Engine]) -> list[Task]:
+        """Have tasks compete for the engines that gained room; those that may take none of them.
+
+        While clients take turns, each assignment may change which task is next.
+        """
+        others, queued = [], []
+        while ready:
+            task = ready.pop()
+            if task.state is not READY:
+                continue
+            with step.on(task):
+                places, excluded = self._prospects.places(task), task.excluded
+                if any(_admits(engine, places, excluded) for engine in roomy):
+                    group = self._queue.add(task, places, excluded, step.now)
+                    self._strandings.queued(step, task, group)
+                    queued.append((task, places, excluded))
+                else:
+                    others.append(task)
+        self._fill(step, roomy)
+        left = frozenset(engine for engine in roomy if self._offer(step, engine) is not None)
+        for task, places, excluded in queued:
+            if task.state is READY:
+                with step.on(task):
+                    engine = self._choose(step, places, excluded | left)
+                    if engine is not None:
+                        self._queue.remove(task)
+                        self._lifecycle.assign(step, task, engine)
+        others.reverse()
+        return others
 
     def _choose(
         self, step: Step, places: frozenset[bytes] | None, excluded: frozenset[Engine]
@@ -113,11 +146,11 @@ class Placement:
             self._lifecycle.warn(step, SchemeFailed(str(error)))
             return self._pool.least_loaded(places, excluded)
 
-    def _offer(self, engine: Engine, before: float = math.inf) -> Task | None:
+    def _offer(self, step: Step, engine: Engine, before: float = math.inf) -> Task | None:
         """The next task for an engine if it has room, of those with a rank below another."""
         if not self._pool.has_room(engine):
             return None
-        task = self._queue.first(engine)
+        task = self._queue.first(engine, step.now)
         return task if task is not None and task.rank < before else None
 
     def _fill(self, step: Step, engines: Iterable[Engine], before: float = math.inf) -> None:
@@ -125,7 +158,7 @@ class Placement:
         line = deque(engines)
         while step.places_left > 0 and line:
             engine = line.popleft()
-            task = self._offer(engine, before)
+            task = self._offer(step, engine, before)
             if task is not None:
                 with step.on(task):
                     self._queue.remove(task)

@@ -67,7 +67,7 @@ class Strandings:
 
     def queued(self, step: Step, task: Task, group: Group) -> None:
         """Decide what becomes of a task that has just been queued."""
-        if not self._queue.has_engine(group):
+        if not group.has_engine(self._pool.engines):
             self.park(step, task, group)
         elif task.refused_by and self._waits_for_lost(task):
             group.parked = True
@@ -151,7 +151,7 @@ class Strandings:
         """Look again at a task that no engine could take; one that can may have come since."""
         if task.group is not None:
             group = self._queue.group_of(task)
-            if not self._queue.has_engine(group):
+            if not group.has_engine(self._pool.engines):
                 self.park(step, task, group)
             elif self.is_out_of_reach(task):
                 self.give_up(step, task)

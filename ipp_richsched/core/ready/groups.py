@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..engines.engine import Engine
 from ..task import Task
@@ -54,6 +54,15 @@ class Group:
         """Whether its tasks may run on this engine."""
         targets = self.targets
         return engine not in self.excluded and (targets is None or engine.ident in targets)
+
+    def has_engine(self, engines: Mapping[bytes, Engine]) -> bool:
+        """Whether any of the registered engines may take its tasks; O(excluded)."""
+        if self.targets is not None:
+            return self.engines > 0
+        if not self.excluded:
+            return bool(engines)
+        alive = sum(engines.get(engine.ident) is engine for engine in self.excluded)
+        return len(engines) > alive
 
     def add(self, task: Task) -> None:
         """Take in a task."""

@@ -89,7 +89,7 @@ class ReadyQueue:
         return group
 
     def add(
-        self, task: Task, targets: frozenset[bytes] | None, excluded: frozenset[Engine]
+        self, task: Task, targets: frozenset[bytes] | None, excluded: frozenset[Engine], now: float
     ) -> Group:
         """Put a ready task into its group; O(targets log groups) if it is the first there."""
         if targets is not None:
@@ -119,7 +119,7 @@ class ReadyQueue:
         else:
             self._close(group, group.targets)
 
-    def change_rank(self, task: Task, rank: Rank) -> None:
+    def change_rank(self, task: Task, rank: Rank, now: float) -> None:
         """Give a queued task another rank; costs as much as `add`."""
         group = self.group_of(task)
         group.remove(task)
@@ -128,7 +128,7 @@ class ReadyQueue:
         if group.targets is not None and group.first() is task:
             self._announce(group, rank)
 
-    def first(self, engine: Engine) -> Task | None:
+    def first(self, engine: Engine, now: float) -> Task | None:
         """The task with the lowest rank that `engine` may take.
 
         Costs O(log groups) amortized, and O(groups with excluded engines and no targets).
@@ -147,14 +147,9 @@ class ReadyQueue:
                 task = other
         return task
 
-    def has_engine(self, group: Group) -> bool:
-        """Whether any registered engine may take the tasks of `group`; O(excluded)."""
-        if group.targets is not None:
-            return group.engines > 0
-        if not group.excluded:
-            return bool(self._engines)
-        alive = sum(self._engines.get(engine.ident) is engine for engine in group.excluded)
-        return len(self._engines) > alive
+    def key(self, task: Task, now: float) -> tuple[float, ...]:
+        """What `first` sorts queued tasks by."""
+        return (task.rank,)
 
     def engine_registered(self, engine: Engine) -> None:
         """Have `engine` take part; O(groups)."""
@@ -175,7 +170,7 @@ class ReadyQueue:
             group
             for group in self.groups()
             if (group.targets is None or engine.ident in group.targets)
-            and not self.has_engine(group)
+            and not group.has_engine(self._engines)
         ]
 
     def _open(self, targets: frozenset[bytes], excluded: frozenset[Engine]) -> Group:
