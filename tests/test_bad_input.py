@@ -149,6 +149,7 @@ TIMEOUTS: list[Any] = ["soon", "", [], {}, True, NAN, INF, -INF, -1, -0.5, 10**4
 RETRIES: list[Any] = ["many", "", [], {}, True, 1.5, 0.0, NAN, INF, -1, -(10**30), NESTED]
 PRIORITIES: list[Any] = ["high", "", [], {}, True, 1.5, NAN, INF, 10**9 + 1, -(10**30), NESTED]
 CRASHES: list[Any] = ["many", [], {}, True, 1.5, -1, NESTED]
+COSTS: list[Any] = ["much", [], {}, True, -1, NAN, INF, 10**400, NESTED]
 RUN_TIMEOUTS: list[Any] = ["long", [], {}, True, 0, -1, NAN, INF, 10**400, NESTED]
 
 
@@ -161,6 +162,7 @@ WRONG = {
     "priority": PRIORITIES,
     "max_crashes": CRASHES,
     "run_timeout": RUN_TIMEOUTS,
+    "cost": COSTS,
 }
 
 

@@ -97,6 +97,8 @@ BAD: list[tuple[str, Any]] = [
     ("max_crashes", -1),
     ("run_timeout", 0),
     ("run_timeout", "soon"),
+    ("cost", -1),
+    ("cost", "much"),
     ("label", "\ud800"),
     ("label", 3),
     ("after", 42),

@@ -330,3 +330,26 @@ def test_clients_take_turns_where_they_are_told_to(start: Start, fair: bool) -> 
         order.append(names[taken])
     turns = ["flood", "other", "flood", "flood", "flood"]
     assert order == (turns if fair else ["flood"] * 4 + ["other"])
+
+
+@pytest.mark.parametrize("order", ["fifo", "critical-path"])
+def test_the_order_is_the_one_that_is_set(start: Start, order: str) -> None:
+    cluster = start(config={"RichTaskScheduler": {"order": order}})
+    engine, client = cluster.engine(b"e1"), cluster.client()
+    client.submit()
+    _, task = engine.take()
+    costs = {client.submit(cost=cost): cost for cost in (1, 3, 2)}
+    heard: list[bytes] = []
+    while heard.count(b"intask") < 4:
+        heard += [topic for topic, *_ in cluster.hear(1.0)]
+    taken = []
+    for _ in costs:
+        engine.reply(task)
+        msg_id, task = engine.take()
+        taken.append(costs[msg_id])
+    assert taken == ([1, 3, 2] if order == "fifo" else [3, 2, 1])
+
+
+def test_an_order_that_is_none_is_refused() -> None:
+    with pytest.raises(TraitError, match="order"):
+        RichTaskScheduler(config=Config({"RichTaskScheduler": {"order": "random"}}))

@@ -32,7 +32,7 @@ RULES: dict[str, set[str]] = {
     "scheduler": {"core", "wire"},
     "controller": {"core", "wire", "scheduler"},
     "client": {"wire"},
-    "workflows": set(),
+    "workflows": {"client"},
     "demo": {"workflows"},
     "cli": {"controller", "demo", "workflows"},
 }

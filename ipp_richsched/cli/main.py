@@ -99,6 +99,12 @@ def _parser() -> argparse.ArgumentParser:
         default=10.0,
         help="what max(critical path, work / engines) is scaled to (default: %(default)g)",
     )
+    command.add_argument(
+        "--order",
+        choices=["fifo", "critical-path"],
+        default="fifo",
+        help="which of the tasks that may run comes first (default: %(default)s)",
+    )
     command.set_defaults(run=_replay)
     return parser
 
@@ -181,7 +187,8 @@ def _replay(arguments: argparse.Namespace) -> int:
     from ..workflows.wfformat import WorkflowError
 
     try:
-        return replay(arguments.file or EXAMPLE, arguments.n, arguments.seconds)
+        path = arguments.file or EXAMPLE
+        return replay(path, arguments.n, arguments.seconds, arguments.order)
     except WorkflowError as error:
         return _error(error, _BAD_INPUT)
     except ClusterError as error:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from ipyparallel.client.remotefunction import getname
 from ipyparallel.serialize import PrePickled, deserialize_object
 from ipyparallel.serialize.canning import can, can_map
 from jupyter_client.session import MAX_ITEMS
 
+from ..wire.rich_flags import FUNCTION
 from .on_engine import run_chunk
 
 BYTES_A_SECOND = 1e8
@@ -97,7 +99,7 @@ class Sender:
         self.client = view.client
         if self.client._closed:
             raise RuntimeError("Client cannot be used after its sockets have been closed")
-        self._metadata = view._metadata({"label": label})
+        self._metadata = {**view._metadata({"label": label}), FUNCTION: getname(f)}
         self._code = PrePickled(run_chunk)
         self._f = PrePickled(f)
         self.retries: int = self._metadata["retries"]

@@ -12,6 +12,7 @@ from traitlets import Any as AnyTrait
 from traitlets import List, validate
 
 from ..wire.requests import HELLO
+from ..wire.rich_flags import FUNCTION
 from .asking import ask
 from .cancel import Results, cancel, take_aborts
 from .executor import RichExecutor
@@ -58,6 +59,7 @@ class RichView(ipp.LoadBalancedView):
     priority = AnyTrait(None, allow_none=True)
     max_crashes = AnyTrait(None, allow_none=True)
     run_timeout = AnyTrait(None, allow_none=True)
+    cost = AnyTrait(None, allow_none=True)
 
     _flag_names = List([*ipp.LoadBalancedView._flag_names.default_args[0], *RICH])
 
@@ -104,6 +106,9 @@ class RichView(ipp.LoadBalancedView):
             its `retries`, which then count failures only.  By default a death uses up a retry.
         run_timeout : float
             Seconds that an engine may take for a task: then it has failed with `TaskTimeout`.
+        cost : float
+            Seconds that a task will take, for ``c.RichTaskScheduler.order = "critical-path"``.  By
+            default what tasks with the same `label`, or else of the same function, took so far.
 
         Raises
         ------
@@ -133,7 +138,7 @@ class RichView(ipp.LoadBalancedView):
         """Submit one call; a flag that is None is the view's own."""
         if self._socket.closed():
             raise RuntimeError("Task farming is disabled")
-        metadata = self._metadata(flags)
+        metadata = {**self._metadata(flags), FUNCTION: getname(f)}
         future = self.client.send_apply_request(
             self._socket,
             f,

@@ -70,7 +70,7 @@ class Attempts:
                 task.busy = {**(task.busy or {}), engine: entry}
                 self._lifecycle.take_back(step, task, engine)
             elif status in ("ok", "aborted") or (status and not task.retries_left):
-                self._lifecycle.relay(step, task, event)
+                self._lifecycle.relay(step, task, attempt, event)
             else:
                 reason: Reason = AttemptFailed(ident, error)
                 if not status:

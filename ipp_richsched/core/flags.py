@@ -17,11 +17,17 @@ class RichFlags(NamedTuple):
         its retries; None if each death takes a retry.
     run_timeout : float or None
         Seconds that an engine may run it; None for any number.
+    cost : float or None
+        Seconds that it will take on an engine; None if its client does not know.
+    label : str or None
+        What its cost is learned under: its label, or else the name of its function.
     """
 
     priority: int = 0
     max_crashes: int | None = None
     run_timeout: float | None = None
+    cost: float | None = None
+    label: str | None = None
 
 
 PLAIN = RichFlags()

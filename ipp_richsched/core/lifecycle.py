@@ -44,6 +44,7 @@ class Lifecycle:
         self._tasks = state.tasks
         self._queue = state.queue
         self._shares = state.shares
+        self._paths = state.paths
         self._abandoned = state.abandoned
         self._wanted_back = state.wanted_back
         self._order = state.order
@@ -77,6 +78,8 @@ class Lifecycle:
             event.rich,
             event.client,
         )
+        if self._paths is not None:
+            self._paths.enter(task, step.now)
         return task
 
     def begin(self, step: Step, task: Task) -> None:
@@ -233,12 +236,14 @@ class Lifecycle:
         self._queue.remove(task)
         self._backlog.unplaced.append(task)
 
-    def relay(self, step: Step, task: Task, event: TaskReplied) -> None:
-        """Answer a task with its engine's reply."""
+    def relay(self, step: Step, task: Task, attempt: Attempt, event: TaskReplied) -> None:
+        """Answer a task with its engine's reply to an attempt that is over."""
         action = make(RelayReply, (task.msg_id, event.engine, task.message, event.message))
         state = SUCCEEDED if event.status == "ok" else FAILED
         if state is FAILED:
             self._causes.record(task.msg_id, Cause(task.msg_id, event.error))
+        elif self._paths is not None and attempt.began is not None:
+            self._paths.learn(task, step.now - attempt.began)
         self._rest(step, task, state, event.engine, action)
 
     def fail(self, step: Step, task: Task, reason: Reason, engine: bytes | None = None) -> None:

@@ -56,7 +56,7 @@ from .recovery import Recovery
 from .settings import Settings
 from .state import State
 from .step import Step
-from .task import WAITING, Task
+from .task import FAILED, WAITING, Task
 
 Trace: TypeAlias = Callable[[float, Event, list[Action]], object]
 """What is called with the time, the event and the actions of each step."""
@@ -98,6 +98,7 @@ class SchedulerCore:
         self._lifecycle = Lifecycle(self.state)
         self._recovery = Recovery(self.state, self._lifecycle)
         self._prospects = Prospects(pool)
+        self._paths = self.state.paths
         self._explain = Explain(self.state)
         self._lending = Lending(self.state)
         self._cancelling = Cancelling(self.state, self._lifecycle)
@@ -182,7 +183,7 @@ class SchedulerCore:
     @property
     def busy(self) -> bool:
         """Whether there is work left of the events so far, for `TimePassed` to go on with."""
-        return self.state.busy
+        return self.state.busy or (self._paths is not None and self._paths.busy)
 
     def stands(self, action: AssignTask) -> bool:
         """Whether an assignment is still to be carried out, though other events came since."""
@@ -192,7 +193,12 @@ class SchedulerCore:
 
     def next_deadline(self) -> float | None:
         """When `TimePassed` is due, or None; now or, after an error, soon where work is left."""
-        return max(self._now, self._recovery.ends) if self.state.busy else self._deadlines.next()
+        if self.busy:
+            return max(self._now, self._recovery.ends)
+        due, paths = self._deadlines.next(), self._paths
+        if paths is not None and paths.due is not None and (due is None or paths.due < due):
+            return paths.due
+        return due
 
     def story(self, msg_id: str) -> list[str]:
         """What happened to a task, as far as it is remembered; O(`story.LINES`)."""
@@ -271,6 +277,8 @@ class SchedulerCore:
                 self._cascade.advance(step, task)
                 if task.state is WAITING and not self.state.order.is_flat:
                     self._lending.lend(task)
+                if task.state is not FAILED and self._paths is not None:
+                    self._paths.connect(task, step.now)
 
     def _task_rejected(self, step: Step, event: TaskRejected) -> None:
         task = self._lifecycle.submit(step, TaskSubmitted(event.msg_id, event.message))
@@ -291,6 +299,8 @@ class SchedulerCore:
     def _time_passed(self, step: Step, event: TimePassed) -> None:
         if self.state.busy:
             self._settle(step)  # before the deadlines: an engine may wait for what they end
+        if self._paths is not None:
+            self._paths.time_passed(step)
         while step.deadlines_left > 0:
             entry = self._deadlines.pop_due(step.now)
             if entry is None:

@@ -28,6 +28,9 @@ class Settings:
         How many engines may die of a task before it has failed; None for any number.
     aging : float or None
         How many seconds of waiting are worth one step of priority; None if none are.
+    order : str
+        Which of the tasks of a priority comes first: the first that was submitted (``'fifo'``), or
+        that with the longest path (``'critical-path'``).
     fair : bool
         Whether clients take turns within a priority: see `ready.fairness`.
     interrupt_on_timeout : bool
@@ -44,6 +47,7 @@ class Settings:
     retry_elsewhere: float | None = 30.0
     max_crashes: int | None = 3
     aging: float | None = None
+    order: str = "fifo"
     fair: bool = False
     interrupt_on_timeout: bool = False
     seed: int = 0

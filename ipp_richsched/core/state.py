@@ -11,6 +11,7 @@ from .engines.pool import EnginePool
 from .events import CancelRequested
 from .graph import DependencyGraph, News
 from .history import History
+from .ready.critical_path import CriticalPath
 from .ready.fairness import FairQueue
 from .ready.order import Order
 from .ready.queue import ReadyQueue
@@ -107,6 +108,8 @@ class State:
         Ready tasks that have no engine.
     shares : FairQueue or None
         The queue, if clients take turns: it has to know what they use.
+    paths : CriticalPath or None
+        What keeps the tasks in the order of their paths, if that is theirs.
     graph : DependencyGraph
         Who waits for whom.
     deadlines : Deadlines
@@ -129,9 +132,12 @@ class State:
         self.tasks: dict[str, Task] = {}
         self.wanted_back: dict[str, Cancellation] = {}
         self.abandoned: dict[str, Attempt] = {}
-        self.order = Order(settings.aging)
+        self.order = Order(settings.aging, settings.order == "critical-path")
         self.shares = FairQueue(pool.engines, self.order) if settings.fair else None
         self.queue = ReadyQueue(pool.engines) if self.shares is None else self.shares
+        self.paths = None
+        if settings.order == "critical-path":
+            self.paths = CriticalPath(self.tasks, self.queue, self.order)
         self.graph = DependencyGraph()
         self.deadlines = Deadlines()
         self.history = History()

@@ -147,6 +147,8 @@ class Task:
         The attempt whose reply counts.
     group : Group or None
         The group of the `ReadyQueue` that holds it, which alone knows what that is.
+    path : Path or None
+        Where it stands, if the order is that of paths; `ready.critical_path` knows what that is.
     expires : float or None
         When its `timeout` ends.
     watched : tuple of bytes
@@ -176,6 +178,7 @@ class Task:
         "message",
         "msg_id",
         "parking",
+        "path",
         "priority",
         "rank",
         "refused_by",
@@ -227,6 +230,7 @@ class Task:
         self.stranding: Stranding | None = None
         self.attempt: Attempt | None = None
         self.group: object | None = None
+        self.path: object | None = None
         self.expires: float | None = None
         self.watched: tuple[bytes, ...] = ()
         self.timer: Entry | None = None

@@ -11,7 +11,18 @@ from typing import Any
 
 import zmq
 from ipyparallel.controller.task_scheduler import TaskScheduler
-from traitlets import Bool, Dict, Float, Integer, TraitError, Unicode, default, observe, validate
+from traitlets import (
+    Bool,
+    Dict,
+    Enum,
+    Float,
+    Integer,
+    TraitError,
+    Unicode,
+    default,
+    observe,
+    validate,
+)
 
 from ..core.engines.pool import EnginePool
 from ..core.engines.schemes import BUILT_IN, Scheme, SchemeError, find_scheme, user_scheme
@@ -111,6 +122,16 @@ class RichTaskScheduler(TaskScheduler):
         tasks of low priority get their turn. None: none are.""",
     )
 
+    order = Enum(
+        ("fifo", "critical-path"),
+        "fifo",
+        config=True,
+        help="""Which of the tasks of a priority that may run comes first: the one that was
+        submitted first (fifo), or the one with the longest path of work behind it
+        (critical-path), by the costs of tasks: their flag `cost`, or what tasks of their label
+        or function took so far.""",
+    )
+
     fair = Bool(
         False,
         config=True,
@@ -173,6 +194,7 @@ class RichTaskScheduler(TaskScheduler):
             retry_elsewhere=self.retry_elsewhere,
             max_crashes=self.max_crashes,
             aging=self.aging,
+            order=self.order,
             fair=self.fair,
             interrupt_on_timeout=self.interrupt_on_timeout,
             seed=seed,

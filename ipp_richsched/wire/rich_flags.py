@@ -11,6 +11,12 @@ from typing import Any
 
 from ..core.flags import PLAIN, RichFlags
 
+FUNCTION = "function"
+"""The field in which a `RichView` says the name of a task's function."""
+
+LONGEST = 100
+"""How many characters of a label count."""
+
 MOST = 10**9
 """The highest priority; the lowest is its negative."""
 
@@ -27,6 +33,15 @@ def _max_crashes(value: Any) -> int:
     return value
 
 
+def _cost(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        raise ValueError(f"'cost' is {value!r}, not a number of seconds")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("'cost' is too large") from None
+
+
 def _run_timeout(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise ValueError(f"'run_timeout' is {value!r}, not a number of seconds above 0")
@@ -40,6 +55,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "priority": _priority,
     "max_crashes": _max_crashes,
     "run_timeout": _run_timeout,
+    "cost": _cost,
 }
 """What reads the value of a flag; it raises a ValueError that names the flag."""
 
@@ -52,8 +68,11 @@ def rich_flags_of(metadata: Mapping[str, Any]) -> RichFlags:
     ValueError
         If one has a value that it cannot have.
     """
-    if CHECKS.keys().isdisjoint(metadata):
+    kind = metadata.get("label") or metadata.get(FUNCTION)
+    if kind is None and CHECKS.keys().isdisjoint(metadata):
         return PLAIN
     values = {name: metadata.get(name) for name in CHECKS}
     found = {name: CHECKS[name](value) for name, value in values.items() if value is not None}
+    if isinstance(kind, str):  # a stock view takes anything for a label
+        found["label"] = kind[:LONGEST]
     return RichFlags(**found) if found else PLAIN

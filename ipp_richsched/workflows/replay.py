@@ -10,9 +10,11 @@ from pathlib import Path
 
 import ipyparallel as ipp
 
+from ..client.view import view as rich_view
 from .attempts import Attempt, engine_table, error_name, out_of_order
 from .local_cluster import local_cluster
 from .progress import watch
+from .schedule import list_schedule
 from .steps import Step, bounds, scaled
 from .wfformat import load
 
@@ -45,7 +47,7 @@ class Replay:
     problems: list[str]
 
 
-def run(client: ipp.Client, steps: Sequence[Step]) -> Replay:
+def run(client: ipp.Client, steps: Sequence[Step], order: str = "fifo") -> Replay:
     """Run `steps` through a load-balanced view; each one sleeps for its duration.
 
     Parameters
@@ -54,16 +56,19 @@ def run(client: ipp.Client, steps: Sequence[Step]) -> Replay:
         A client with at least one engine.
     steps : sequence of Step
         In topological order.
+    order : {"fifo", "critical-path"}
+        That of the scheduler; for the latter it is told what the tasks cost.
 
     Returns
     -------
     Replay
     """
-    view = client.load_balanced_view()
+    view = client.load_balanced_view() if order == "fifo" else rich_view(client)
     results: dict[str, ipp.AsyncResult] = {}
     submitted = time.time()
     for step in steps:
-        with view.temp_flags(after=[results[parent] for parent in step.parents]):
+        flags = {} if order == "fifo" else {"cost": step.seconds}
+        with view.temp_flags(after=[results[parent] for parent in step.parents], **flags):
             results[step.name] = view.apply_async(time.sleep, step.seconds)
     # A scheduler that leaves no engine idle while a task is ready stays within the sum of the two
     # lower bounds (Graham 1966, Bounds for certain multiprocessing anomalies).
@@ -95,7 +100,7 @@ def run(client: ipp.Client, steps: Sequence[Step]) -> Replay:
     return Replay(attempts, makespan, problems)
 
 
-def replay(path: Path, n: int, seconds: float) -> int:
+def replay(path: Path, n: int, seconds: float, order: str = "fifo") -> int:
     """Run a WfFormat workflow on a local cluster and print how it went.
 
     Parameters
@@ -106,6 +111,8 @@ def replay(path: Path, n: int, seconds: float) -> int:
         The number of engines.
     seconds : float
         What the lower bound of the makespan is scaled to, in seconds.
+    order : {"fifo", "critical-path"}
+        Which of the tasks that may run comes first.
 
     Returns
     -------
@@ -126,13 +133,14 @@ def replay(path: Path, n: int, seconds: float) -> int:
     print(f"as recorded: {bounds(recorded, n)}")
     print(f"scaled:      {bounds(steps, n)}")
     print(f"starting a controller and {n} engines", flush=True)
-    with local_cluster(n) as client:
+    with local_cluster(n, controller_args=[f"--RichTaskScheduler.order={order}"]) as client:
         engines = list(client.ids)
-        ran = run(client, steps)
+        ran = run(client, steps, order)
         died = {engine: "died" for engine in engines if engine not in client.ids}
     print()
     print(engine_table(ran.attempts, engines, died))
     print(f"makespan {ran.makespan:.2f} s, {bounds(steps, n)}")
+    print(f"a list schedule that knows all durations takes {list_schedule(steps, n):.2f} s")
     if ran.problems:
         shown = ran.problems[:_PROBLEMS_SHOWN]
         if more := len(ran.problems) - len(shown):

@@ -228,6 +228,7 @@ class World:
             random.choice([0.0, 1.0, 30.0, None]),
             random.choice([1, 2, 3, None]),
             random.choice([None, None, 2.0]),
+            random.choice(["fifo", "fifo", "critical-path"]),
             random.choice([False, False, True]),
             random.choice([False, True]),
             random.randrange(100),
@@ -720,7 +721,8 @@ class World:
             for other in self.tasks.values():
                 if self.is_fresh(other) and self.may_run_on(other, engine):
                     mine, theirs = key, self.key(other, self.lent(other))
-                    if self.settings.fair and other.event.client != task.event.client:
+                    takes_turns = self.settings.fair and other.event.client != task.event.client
+                    if takes_turns or self.settings.order != "fifo":
                         mine, theirs = self.level(mine, -1e-5), self.level(theirs, 1e-5)
                         assert mine <= theirs, f"{action} overtakes"
                         continue
