@@ -67,7 +67,7 @@ class Placement:
         self._pool.roomy.clear()
         if len(ready) > 1:
             ready.sort(key=_rank, reverse=True)
-        if self._takes_turns and roomy and (self._queue or len(ready) > 1):
+        if self._takes_turns and roomy and ready and (len(ready) > 1 or self._queue):
             ready[:] = self._take_turns(step, ready, roomy)
         while ready:
             task = ready[-1]
