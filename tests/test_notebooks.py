@@ -40,7 +40,11 @@ def shape(notebook: nbformat.NotebookNode) -> list[Any]:
 
 
 def test_the_notebooks_are_there() -> None:
-    assert [path.name for path in NOTEBOOKS] == ["dag_dependencies.ipynb", "schemes.ipynb"]
+    assert [path.name for path in NOTEBOOKS] == [
+        "dag_dependencies.ipynb",
+        "rich_scheduling.ipynb",
+        "schemes.ipynb",
+    ]
 
 
 @pytest.mark.cluster
