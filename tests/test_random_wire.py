@@ -11,8 +11,15 @@ from typing import Any
 import pytest
 
 from ipp_richsched import RichTaskScheduler
-from ipp_richsched.core.actions import Action, AskEngine, AssignTask, FailTask, RelayReply
-from ipp_richsched.core.events import EngineAnswered
+from ipp_richsched.core.actions import (
+    Action,
+    AskEngine,
+    AssignTask,
+    CancelDone,
+    FailTask,
+    RelayReply,
+)
+from ipp_richsched.core.events import EngineAnswered, TaskReplied
 
 from .random_cluster.run import run_many, table
 from .scripted import ScriptedCluster
@@ -35,7 +42,11 @@ def test_random_clusters() -> None:
     # and what was to be tried was tried: every end that a task can have
     ends = sum((result.ends for result in results), Counter())
     errors = {"ImpossibleDependency", "InvalidDependency", "TaskTimeout", "EngineError"}
-    assert ends.keys() == {"ok", "error", "aborted"} | errors
+    assert ends.keys() == {"ok", "error", "aborted", "cancelled", "ran for too long"} | errors
+    tried = sum((result.tried for result in results), Counter())
+    outcomes = {"cancelled", "running", "interrupted", "finished", "unknown"}
+    assert tried.keys() == outcomes | {"engines busy", "interrupts", "overtakings judged"}
+    assert tried["overtakings judged"] > len(results)
     assert sum(result.deaths for result in results) > len(results)
     assert sum(result.losses for result in results) > len(results)
 
@@ -127,19 +138,63 @@ class CriesWolf(Faulty):
         return super().spoil(action)
 
 
-FAULTS = {
-    AnswersTwice: {"twice"},
-    ForgetsTasks: {"lost"},
-    Misplaces: {"misplaced"},
-    BelievesInLife: {"misplaced", "lost", "silent"},  # which of them, the moment decides
-    NeverAsks: {"silent", "lost"},
-    CriesWolf: {"misplaced", "other"},
+class IgnoresPriority(RichTaskScheduler):
+    """Takes all tasks in the order of submission."""
+
+    def start(self) -> None:
+        super().start()
+        self._core.state.order.step = 0
+
+
+class SaysCancelled(Faulty):
+    """Says of tasks that engines have that they are cancelled."""
+
+    def spoil(self, action: Action) -> Any:
+        if isinstance(action, CancelDone):
+            cancelled = action.cancelled + action.running
+            action = action._replace(cancelled=cancelled, running=())
+        return super().spoil(action)
+
+
+class TakesBusyForFailure(RichTaskScheduler):
+    """Knows no engine that is busy with something else."""
+
+    def dispatch_result(self, raw_msg: Any) -> None:
+        event = self._wire.read_reply(raw_msg)
+        if isinstance(event, TaskReplied):
+            event = event._replace(busy=None)
+        self._feed(event)
+
+
+class LetsThemRun(RichTaskScheduler):
+    """Does not mind for how long tasks run."""
+
+    def start(self) -> None:
+        super().start()
+        self._core._attempts.ran_too_long = lambda step, attempt: None  # type: ignore[method-assign]
+
+
+WITH_LOSSES, WITH_RICH_CLIENTS = (5, 33), (0, 30, 36)
+"""Seeds in which there is what a fault needs to show itself."""
+
+FAULTS: dict[type, tuple[tuple[int, ...], set[str]]] = {
+    AnswersTwice: (WITH_LOSSES, {"twice"}),
+    ForgetsTasks: (WITH_LOSSES, {"lost"}),
+    Misplaces: (WITH_LOSSES, {"misplaced"}),
+    # which of them, the moment decides
+    BelievesInLife: (WITH_LOSSES, {"misplaced", "lost", "silent"}),
+    NeverAsks: (WITH_LOSSES, {"silent", "lost"}),
+    CriesWolf: (WITH_LOSSES, {"misplaced", "other"}),
+    IgnoresPriority: (WITH_RICH_CLIENTS, {"misplaced"}),
+    SaysCancelled: (WITH_RICH_CLIENTS, {"twice", "misplaced", "other"}),
+    TakesBusyForFailure: (WITH_RICH_CLIENTS, {"other"}),
+    LetsThemRun: (WITH_RICH_CLIENTS, {"silent"}),
 }
 
 
 def test_the_referee_finds_schedulers_out() -> None:
-    plays = [(seed, kind) for kind in FAULTS for seed in (5, 33)]  # with losses
+    plays = [(seed, kind) for kind, (seeds, _) in FAULTS.items() for seed in seeds]
     found: dict[type, Counter[str]] = {kind: Counter() for kind in FAULTS}
     for (_, kind), result in zip(plays, run_many(plays), strict=True):
         found[kind] += result.breaches
-    assert all(found[kind].keys() & breaches for kind, breaches in FAULTS.items()), found
+    assert all(found[kind].keys() & breaches for kind, (_, breaches) in FAULTS.items()), found

@@ -7,10 +7,12 @@ With ``--stock`` the scheduler is ipyparallel's own, for comparison.
 A script (`script`) is made from the seed before anything starts, and played (`world`) to the
 real scheduler in a process of its own: a hub, two or three clients, and engines that come,
 refuse, fail, answer late or twice, lose an answer, lose their connection with all that was under
-way and connect again, die, are declared dead wrongly, and come back.  Then all is left alone until
-nothing more happens, to see whether the tasks that still wait have a reason; and at last every
-engine that lives, and a new one, takes and answers everything.  The referee knows the rules and
-`ipyparallel.Dependency`, and not how a scheduler works.
+way and connect again, die, are declared dead wrongly, and come back.  Some clients are rich
+(`rich`): their tasks have priorities and limits, engines say that they are busy, and what was
+submitted is taken back, by its own client or by another.  (The stock scheduler is spared that.)
+Then all is left alone until nothing more happens, to see whether the tasks that still wait have a
+reason; and at last every engine that lives, and a new one, takes and answers everything.
+The referee knows the rules and `ipyparallel.Dependency`, and not how a scheduler works.
 
 What can be judged
 ------------------
@@ -41,6 +43,18 @@ judges by these orders only:
   started it to the coming of what followed: the scheduler has waited less than that.
 - A reply that was sent before its engine was declared dead is taken to come before the grace is
   over; and what nothing was heard of for long, not to come.  Nothing else rests on speed.
+- A task overtakes another where the hub hears that it is on an engine, and the other one surely
+  waited for no more than that: it had been taken in, what it is `after` had ended, no request
+  had named it, and it had never been on an engine.  (One that was on its way to an engine without a
+  connection may have been overtaken; so all engines that it may run on have to be ones that got
+  something over the connection that they have.)  Its priority is at least its own and those of the
+  tasks that surely wait for it; the other's at most the highest of all that ever depended on it.
+- The hub hears late of what was taken back, and the client that did it in the answer to its request
+  only.  So a task that a request names may be cancelled from the sending of the request until its
+  answer says otherwise.  Once that says so, no engine must be given the task.
+- A task runs for too long where it was surely the oldest on its engine, and all has been quiet for
+  longer than any `run_timeout`.  It was too early where no more time had passed since it was sent,
+  or its attempt before had ended.
 - What stays in doubt is not judged: above all, for which of two attempts on one engine a reply
   counted that came late, or was one too many.
 

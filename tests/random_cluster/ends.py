@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 
 from .ledger import Ledger
+from .placements import most_crashes
 from .records import Record
 from .script import Script, TaskSpec
 
@@ -27,18 +29,26 @@ class Ends:
         self._ledger = ledger
         self._grace = grace
         self._patience = 0.0 if relaxed else script.stranded_timeout
-        self._max_crashes = script.max_crashes
+        self._script = script
 
     def unjust(self, record: Record, end: str, relayed: bool) -> Iterator[str]:
         """Why there is no reason for a task to end so."""
         spec, last, now = record.spec, record.last, time.monotonic()
-        if end in ("error", "EngineError") and not record.retries_are_used:
-            crashes = self._ledger.crashes(record)
-            if end == "error" or self._max_crashes is None or crashes < self._max_crashes:
+        may_retry = not (record.retries_are_used or record.may_be_interrupted)
+        if end in ("error", "EngineError") and may_retry:
+            crashes, most = self._ledger.crashes(record), most_crashes(spec, self._script)
+            if end == "error" or most is None or crashes < most:
                 yield f"with retries left, and {crashes} engines died of it"
         if relayed:
-            if end == "refuse":
+            if end in ("refuse", "busy"):
                 yield "which is no answer"
+        elif end == "cancelled":
+            if not record.wanted_back:
+                yield "though nobody wanted it back"
+        elif end == "TaskTimeout" and record.was_cut_short:
+            since = self._ledger.began_after(record) if last else math.inf
+            if not spec.rich.run_timeout or now < since + spec.rich.run_timeout:
+                yield f"after {now - since:.3f} s on an engine"
         elif end == "TaskTimeout":
             if not spec.timeout or now < record.sent_at + spec.timeout:
                 yield f"after {now - record.sent_at:.3f} s"
@@ -63,7 +73,7 @@ class Ends:
 
     def _may_be_impossible(self, record: Record) -> bool:
         """Whether there can be a reason why a task will never run."""
-        spec, ends, refused = record.spec, self._ledger.ends(), record.maybe_refused_by
+        spec, ends, refused = record.spec, self._ledger.possible_ends(), record.maybe_refused_by
         if spec.after.unreachable(*ends) or spec.follow.unreachable(*ends):
             return True
         engines = self._ledger.engines
@@ -98,11 +108,12 @@ class Ends:
     def _cannot_follow(self, spec: TaskSpec, bad: set[str]) -> bool:
         """Whether the engines where a task has to go may be `bad`."""
         succeeded = self._ledger.finished[True]
+        place = {**dict.fromkeys(self._ledger.maybe_cancelled()), **self._ledger.place}
         places = {
-            self._ledger.place[msg_id]
-            for msg_id in spec.follow & self._ledger.place.keys()
+            place[msg_id]
+            for msg_id in spec.follow & place.keys()
             if (spec.follow.success if msg_id in succeeded else spec.follow.failure)
         }
         if spec.follow.all:
             return len(places) > 1 or None in places or not bad.isdisjoint(places)
-        return spec.follow <= self._ledger.place.keys() and places <= bad | {None}
+        return spec.follow <= place.keys() and places <= bad | {None}

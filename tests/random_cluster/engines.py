@@ -15,7 +15,7 @@ from ipp_richsched.wire.messages import QUESTION
 from ..scripted import DEADLINE, ScriptedCluster
 from .peers import Held, ScriptedEngine, waiting
 from .referee import Referee
-from .script import NEVER, Behaviour, Script, behaviour
+from .script import BUSY, NEVER, Behaviour, Script, behaviour
 
 TICK = 0.005
 """Seconds between two looks at what the hub hears."""
@@ -124,6 +124,16 @@ class Engines:
         replies = OBLIGING.replies
         self._held = [held._replace(due=0.0, replies=replies, is_lost=False) for held in self._held]
 
+    def interrupt(self, name: str) -> None:
+        """What an engine works on raises an error; nothing happens if it does nothing."""
+        mine = [held for held in self._held if held.engine.name == name]
+        if not mine:
+            return
+        oldest = min(mine, key=lambda held: held.number)
+        self._held.remove(oldest)
+        self._held.append(oldest._replace(due=0.0, replies=["error"]))
+        heapq.heapify(self._held)
+
     def serve(self) -> None:
         """Take what has come, and answer what is due."""
         for engine in self._there.values():
@@ -184,6 +194,9 @@ class Engines:
                 engine.send(sent)
             elif kind == "refuse":
                 sent = engine.reply(held.frames, status="error", dependencies_met=False)
+            elif kind == "busy":
+                error = "EngineBusy", f"busy for {BUSY} s"
+                sent = engine.reply(held.frames, status="error", error=error)
             else:
                 sent = engine.reply(held.frames, b"result of " + held.msg_id.encode(), status=kind)
             said = said if kind == "again" else kind

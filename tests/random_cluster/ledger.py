@@ -8,7 +8,7 @@ from collections import defaultdict
 from itertools import count
 
 from .records import Attempt, EngineRecord, Record
-from .script import TaskSpec
+from .script import BUSY, CancelSpec, TaskSpec
 
 APART = 2.5
 """Seconds after which the scheduler certainly knows that an engine has a connection again."""
@@ -30,6 +30,8 @@ class Ledger:
         The same for each engine on which they ended.
     place : dict of str to str or None
         Where finished tasks ended, None for nowhere.
+    reached : set of str
+        Engines to which something has come over the connection that they have.
     """
 
     def __init__(self) -> None:
@@ -38,11 +40,17 @@ class Ledger:
         self.finished: dict[bool, set[str]] = {True: set(), False: set()}
         self.finished_on: dict[tuple[str, bool], set[str]] = defaultdict(set)
         self.place: dict[str, str | None] = {}
+        self.reached: set[str] = set()
         self._apart: dict[str, tuple[float, float]] = {}  # from when to when, the last time
+        self._wanted_early: dict[str, list[CancelSpec]] = defaultdict(list)
+        self._held_at: dict[tuple[str, str], Attempt] = {}
         self._numbers = count(1)
+        self._places = count(1)
 
     def submit(self, spec: TaskSpec, frames: list[bytes]) -> None:
         self.records[spec.msg_id] = Record(spec, frames, time.monotonic())
+        for request in self._wanted_early.pop(spec.msg_id, []):  # over another connection
+            self.want_back(spec.msg_id, request)
 
     def register(self, engine: str) -> None:
         record = self.engines.setdefault(engine, EngineRecord())
@@ -55,6 +63,7 @@ class Ledger:
         for task in self.records.values():
             task.refused_by.pop(engine, None)  # one that comes back is a new engine
             task.failed_on.pop(engine, None)
+            task.busy_on.pop(engine, None)
 
     def unregister(self, engine: str) -> None:
         now, known = time.monotonic(), self.engines[engine]
@@ -78,6 +87,10 @@ class Ledger:
     def disconnect(self, engine: str) -> None:
         """An engine has lost its connection."""
         self._apart[engine] = time.monotonic(), math.inf
+        self.reached.discard(engine)
+        for record in self.records.values():
+            for attempt in record.on(engine):
+                attempt.is_shaken = True
 
     def was_apart(self, engine: str) -> bool:
         """Whether an engine may seem to have no connection."""
@@ -105,9 +118,11 @@ class Ledger:
         clean = record.is_held and attempt is record.last
         engine = attempt.engine
         record.replies.append((engine, kind, frames))
-        if kind == "refuse":
+        attempt.said = kind
+        if kind in ("refuse", "busy"):
             record.refusals += 1
-            record.maybe_refused_by.add(engine)
+            maybe = record.maybe_refused_by if kind == "refuse" else record.maybe_busy_on
+            maybe.add(engine)
         elif kind == "error":
             record.maybe_failed_on.add(engine)
         attempt.replied_at = attempt.replied_at or time.monotonic()
@@ -115,14 +130,21 @@ class Ledger:
             record.blurred.add(engine)
         elif kind == "refuse":
             record.refused_by[engine] = when
-        elif kind != "error" or len(record.attempts) - record.refusals > record.spec.retries:
+        elif kind == "busy":
+            record.busy_on[engine] = when + BUSY
+        elif kind != "error" or self._was_last(record):
             attempt.final = frames
-        else:
+        elif not record.may_be_interrupted:
             record.failed_on[engine] = when
+
+    def _was_last(self, record: Record) -> bool:
+        """Whether an attempt that has failed now certainly was the last one."""
+        return len(record.attempts) - record.free_attempts > record.spec.retries
 
     def take_in(self, record: Record) -> None:
         """The scheduler has got a task."""
-        record.intask = True
+        record.intask, record.intask_at = True, time.monotonic()
+        record.number = next(self._places)
         known = {msg_id for msg_id, other in self.records.items() if other.intask}
         dependencies = record.spec.after | record.spec.follow
         record.invalid = record.spec.msg_id in dependencies or not dependencies <= known
@@ -198,12 +220,77 @@ class Ledger:
         return [
             msg_id
             for msg_id, record in self.records.items()
-            if record.is_held and record.attempts[-1].engine == engine
+            if record.holds_a_slot
+            and record.attempts[-1].engine == engine
+            and not (record.was_cut_short and self.was_far(engine))  # it may have been given up
         ]
 
     def ends(self) -> tuple[set[str], set[str]]:
         """The finished tasks as `ipyparallel.Dependency` wants them."""
         return self.finished[True], self.finished[False]
+
+    def want_back(self, msg_id: str, spec: CancelSpec) -> None:
+        """A request to take a task back was sent."""
+        record = self.records.get(msg_id)
+        if record is None:
+            self._wanted_early[msg_id].append(spec)
+            return
+        record.wanted_back.add(spec.name)
+        record.may_be_interrupted |= spec.interrupt
+        if record.is_held:
+            assert record.last is not None
+            self._held_at[spec.name, msg_id] = record.last
+
+    def wants_no_more(self, msg_id: str, spec: CancelSpec) -> None:
+        """A request was answered before the task that it names was submitted."""
+        self._wanted_early[msg_id].remove(spec)
+
+    def held_since(self, record: Record, name: str) -> bool:
+        """Whether an engine certainly has had a task since a request was sent."""
+        attempt = self._held_at.get((name, record.spec.msg_id))
+        return attempt is not None and attempt is record.last and self.certainly_holds(record)
+
+    def give_back(self, record: Record, spec: CancelSpec, outcome: str | None) -> None:
+        """A request was answered."""
+        if outcome == "cancelled":
+            record.was_cancelled = True
+        else:
+            record.wanted_back.discard(spec.name)
+        record.is_over |= outcome in ("cancelled", "finished")
+        if outcome == "interrupted":
+            record.interrupted_at = time.monotonic()
+
+    def maybe_cancelled(self) -> set[str]:
+        """Tasks that may be cancelled though the hub has not heard of it: it hears of it late."""
+        records = self.records.items()
+        return {msg_id for msg_id, record in records if record.wanted_back and not record.outtask}
+
+    def possible_ends(self) -> tuple[set[str], set[str]]:
+        """The same with those that may be cancelled."""
+        return self.finished[True], self.finished[False] | self.maybe_cancelled()
+
+    def certainly_runs(self, record: Record) -> bool:
+        """Whether a task is the oldest that its engine has, so that the engine works on it."""
+        last = record.last
+        assert last is not None
+        return last.dead_since is None and all(
+            other.replied_at or other.dead_since for other in self._older(last)
+        )
+
+    def began_after(self, record: Record) -> float:
+        """A time at which the last attempt of a task had certainly not begun to run."""
+        *earlier, last = record.attempts
+        times = [record.sent_at]
+        for attempt in earlier:
+            ends = (attempt.replied_at, attempt.dead_since, attempt.lost_since)
+            times.append(min(filter(None, ends), default=0.0))
+        for other in self.records.values():
+            attempt = other.last
+            if attempt is None or attempt.engine != last.engine or attempt.number >= last.number:
+                continue
+            if other.holds_a_slot and not self.was_far(last.engine):
+                times.append(math.inf)
+        return max(times)
 
     def ends_on(self, engine: str) -> tuple[set[str], set[str]]:
         return self.finished_on[engine, True], self.finished_on[engine, False]

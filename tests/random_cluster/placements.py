@@ -7,10 +7,16 @@ from collections.abc import Iterator
 
 from .ledger import Ledger
 from .records import Record
-from .script import Script
+from .script import Script, TaskSpec
 
 FIRST_PAUSE = 1.0
 """Seconds, at least, before engines that all refused a task are asked again."""
+
+
+def most_crashes(spec: TaskSpec, script: Script) -> int | None:
+    """How many engines may die of a task before it has failed; None for any number."""
+    own = spec.rich.max_crashes
+    return script.max_crashes if own is None else own + 1
 
 
 class Placements:
@@ -51,14 +57,27 @@ class Placements:
             if others:
                 yield f"which failed it, {sorted(others)} did not"
         crashes = sum(self._ledger.is_crash(record, attempt) for attempt in record.attempts)
-        if self._script.max_crashes is not None and crashes >= self._script.max_crashes:
+        most = most_crashes(spec, self._script)
+        if most is not None and crashes >= most:
             yield f"after {crashes} engines died of it"
-        if not spec.after.check(*self._ledger.ends()):
+        if now < record.busy_on.get(engine, 0.0):
+            yield "which has just said that it is busy"
+        if not spec.after.check(*self._ledger.possible_ends()):
             yield "too early"
         if not spec.follow.check(*self._ledger.ends_on(engine)):
             yield "against its follow"
         if record.outtask:
             yield "after it was answered"
+        elif record.is_over:
+            yield "after it was said to be " + ("cancelled" if record.was_cancelled else "finished")
+        if (
+            record.interrupted_at
+            and last
+            and last.said == "error"
+            and last.replied_at
+            and last.replied_at > record.interrupted_at
+        ):
+            yield "though it was interrupted"
         if self._ledger.certainly_holds(record):
             yield "while another engine has it"
         if last and last.final:
@@ -72,7 +91,7 @@ class Placements:
             and now < last.dead_since + self._grace
         ):
             yield "before the grace of its last one was over"
-        if len(record.attempts) > spec.retries + record.refusals:
+        if len(record.attempts) > spec.retries + record.free_attempts:
             yield "with no retries left"
 
     def _others(self, record: Record, since: float) -> set[str]:
@@ -84,7 +103,7 @@ class Placements:
             name
             for name, known in self._ledger.engines.items()
             if known.lives_since(since)
-            and name not in record.maybe_refused_by
+            and name not in record.maybe_refused_by | record.maybe_busy_on
             and not self._ledger.was_far(name)
             and (not spec.targets or name in spec.targets)
         }

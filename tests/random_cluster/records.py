@@ -26,6 +26,10 @@ class Attempt:
         When the engine answered.
     final : list of bytes or None
         The engine's reply, where it certainly is the task's answer.
+    said : str or None
+        What it answered, as in `Behaviour.replies`.
+    is_shaken : bool
+        Whether the engine has lost its connection since, and perhaps its answer.
     """
 
     engine: str
@@ -35,6 +39,8 @@ class Attempt:
     lost_since: float | None = None
     replied_at: float | None = None
     final: list[bytes] | None = None
+    said: str | None = None
+    is_shaken: bool = False
 
 
 @dataclass
@@ -56,7 +62,7 @@ class Record:
     runs : int
         How often an engine has run it, whether its answer was lost or not.
     refusals : int
-        How many of them say that its functional dependency is unmet.
+        How many of them say that its functional dependency is unmet, or that the engine is busy.
     refused_by : dict of str to float
         Engines that have certainly refused it, and when; all begin anew where one is asked again.
     maybe_refused_by : set of str
@@ -68,6 +74,26 @@ class Record:
     blurred : set of str
         Engines of which some reply may have come too late, or been one too many, so that
         nobody can tell to which attempt it was taken to belong.
+    busy_on : dict of str to float
+        Engines that have certainly said that they are busy, and until when.
+    maybe_busy_on : set of str
+        All that may have said so.
+    number : int
+        Its place in the order in which the scheduler took tasks in.
+    intask_at : float
+        When the hub had heard of it.
+    wanted_back : set of str
+        The requests to take it back that were sent, but for those that it was not cancelled by.
+    may_be_interrupted : bool
+        Whether a request was sent that may have had it interrupted.
+    interrupted_at : float or None
+        When it was heard that it is being interrupted.
+    is_over : bool
+        Whether a request was answered that it is cancelled, or was finished.
+    was_cancelled : bool
+        Whether it was cancelled.
+    was_cut_short : bool
+        Whether it was answered that it ran for too long.
     outtask : list of bytes or None
         What the hub heard at its end.
     answers : list of list of bytes
@@ -88,6 +114,16 @@ class Record:
     refused_by: dict[str, float] = field(default_factory=dict)
     maybe_refused_by: set[str] = field(default_factory=set)
     blurred: set[str] = field(default_factory=set)
+    busy_on: dict[str, float] = field(default_factory=dict)
+    maybe_busy_on: set[str] = field(default_factory=set)
+    number: int = 0
+    intask_at: float = 0.0
+    wanted_back: set[str] = field(default_factory=set)
+    may_be_interrupted: bool = False
+    interrupted_at: float | None = None
+    is_over: bool = False
+    was_cancelled: bool = False
+    was_cut_short: bool = False
     outtask: list[bytes] | None = None
     answers: list[list[bytes]] = field(default_factory=list)
 
@@ -108,15 +144,36 @@ class Record:
     @property
     def is_held(self) -> bool:
         """Whether an engine certainly has it: one that lives, and has not answered or lost it."""
+        return self.outtask is None and self.holds_a_slot
+
+    @property
+    def holds_a_slot(self) -> bool:
+        """The same, or one that has it still though it was answered that it ran for too long."""
         last = self.last
-        if last is None or self.outtask or not self.is_clear:
+        if last is None or (self.outtask and not self.was_cut_short) or not self.is_clear:
             return False
         return last.replied_at is None and last.dead_since is None and last.lost_since is None
 
     @property
     def retries_are_used(self) -> bool:
-        """Whether it was tried as often as its retries allow, refusals not counted."""
-        return len(self.attempts) > self.spec.retries
+        """Whether it may have been tried as often as its retries allow."""
+        return sum(map(self._may_take_a_retry, self.attempts)) > self.spec.retries
+
+    def _may_take_a_retry(self, attempt: Attempt) -> bool:
+        if attempt.doubtful or attempt.is_shaken or attempt.engine in self.blurred:
+            return True
+        if attempt.said in ("refuse", "busy"):
+            return False
+        died = attempt.dead_since and not (attempt.replied_at or attempt.lost_since)
+        return self.spec.rich.max_crashes is None or not died
+
+    @property
+    def free_attempts(self) -> int:
+        """How many attempts may have taken no retry."""
+        free = self.refusals
+        if self.spec.rich.max_crashes is not None:
+            free += sum(attempt.doubtful or bool(attempt.dead_since) for attempt in self.attempts)
+        return free
 
 
 @dataclass

@@ -14,11 +14,14 @@ from typing import Any
 from jupyter_client.session import DELIM
 
 from ..scripted import without_mark
+from .cancels import Cancels
 from .ends import Ends
+from .interrupts import Interrupts
 from .ledger import Ledger
 from .placements import Placements
+from .precedence import Precedence
 from .records import Attempt, Record
-from .script import Script, TaskSpec
+from .script import CancelSpec, Script, TaskSpec
 from .waits import Waits
 
 HEADER, PARENT, METADATA, CONTENT = 2, 3, 4, 5  # frames, counted from the delimiter
@@ -62,6 +65,9 @@ class Referee:
         self.ledger = Ledger()
         self._ends = Ends(self.ledger, grace, script, relaxed)
         self._placements = Placements(self.ledger, grace, script)
+        self.precedence = Precedence(self.ledger, script)
+        self.cancels = Cancels(self.ledger)
+        self.interrupts = Interrupts(self.ledger, script)
         self.breaches: Counter[str] = Counter()
         self.losses = 0
         self.ends: Counter[str] = Counter()
@@ -73,6 +79,18 @@ class Referee:
     def blame(self, kind: str, text: str) -> None:
         self.breaches[kind] += 1
         self.note(f"!! {kind}: {text}")
+
+    @property
+    def tried(self) -> Counter[str]:
+        """How often what a rich client may do was tried, and could be judged."""
+        said = sum(map(len, (record.maybe_busy_on for record in self.ledger.records.values())))
+        return self.cancels.outcomes + Counter(
+            {
+                "engines busy": said,
+                "interrupts": self.interrupts.count,
+                "overtakings judged": self.precedence.judged,
+            }
+        )
 
     @property
     def unanswered(self) -> list[str]:
@@ -104,7 +122,8 @@ class Referee:
     def runs(self, engine: str, msg_id: str) -> None:
         record = self.ledger.records[msg_id]
         record.runs += 1
-        if record.runs > 1 + record.spec.retries:
+        free = record.free_attempts if record.spec.rich.max_crashes is not None else 0
+        if record.runs > 1 + record.spec.retries + free:
             self.blame("misplaced", f"{msg_id} runs for the {record.runs}th time, on {engine}")
 
     def loses(self, msg_id: str, attempt: Attempt, what: str) -> None:
@@ -121,10 +140,21 @@ class Referee:
         if self._relaxed and kind != "refuse":
             self.ledger.count(record, kind == "ok", attempt.engine)
 
+    def wants_back(self, spec: CancelSpec) -> None:
+        self.note(f"request {spec}")
+        self.cancels.sent(spec)
+
+    def signals(self, engine: str) -> None:
+        """The nanny of an engine is asked to interrupt it."""
+        self.note(f"{engine} is interrupted")
+        for why in self.interrupts.begins(engine):
+            self.blame("other", f"{engine} is interrupted, {why}")
+
     # -- what engines and clients get --------------------------------------------------
 
     def engine_gets(self, engine: str, msg_id: str, frames: list[bytes]) -> None:
         self.note(f"{engine} gets {msg_id}")
+        self.ledger.reached.add(engine)
         record = self.ledger.records[msg_id]
         expected = [record.spec.client.encode(), *record.sent]
         again = len(record.on(engine)) > 1
@@ -141,6 +171,11 @@ class Referee:
         record.answers.append(frames)
         if len(record.answers) > 1:
             self.blame("twice", f"{msg_id} is answered again")
+
+    def request_is_answered(self, client: str, name: str, content: dict[str, Any]) -> None:
+        self.note(f"{client} gets the answer of the request {name}: {content}")
+        for why in self.cancels.answered(client, name, content):
+            self.blame("other", f"the request {name} is answered {why}")
 
     # -- what the hub hears: all that the scheduler does, in its order ------------------
 
@@ -173,6 +208,10 @@ class Referee:
         self.note(f"    the hub hears that {msg_id} is on {engine}")
         for why in self._placements.wrong(record, engine):
             self.blame("misplaced", f"{msg_id} is on {engine}, {why}")
+        for why in () if self._relaxed else self.precedence.wrong(record, engine):
+            self.blame("misplaced", f"{msg_id} is on {engine}, {why}")
+        for why in self.interrupts.wrong(record, engine):
+            self.blame("misplaced", f"{msg_id} is on {engine}, {why}")
         if not record.intask:
             self.blame("other", f"the hub hears where {msg_id} is before it hears of it")
         self.ledger.assign(record, engine)
@@ -188,9 +227,12 @@ class Referee:
             if frames == [b"outtask", client, ident.encode(), *reply[1:]]
         ]
         content = part(frames, CONTENT)
+        text = "" if relayed else content.get("evalue", "")
         end = relayed[0] if relayed else str(content.get("ename"))
-        self.ends[end] += 1
-        text = "" if relayed else content.get("evalue")
+        if not relayed and content == {"status": "aborted"}:
+            end = "cancelled"
+        record.was_cut_short = end == "TaskTimeout" and "ran for more than" in text
+        self.ends["ran for too long" if record.was_cut_short else end] += 1
         self.note(f"    the hub hears the answer of {msg_id}: {end} {text}")
         if record.outtask or not record.intask or client.decode() != record.spec.client:
             self.blame("other", f"the hub hears the answer of {msg_id} twice, or wrongly")
@@ -206,6 +248,8 @@ class Referee:
     def _wrong(self, record: Record, frames: list[bytes], end: str) -> Iterator[str]:
         """Why a task must not end now, or not so."""
         last = record.last
+        if record.was_cut_short:  # an engine may have it, or just have answered
+            return
         if self.ledger.certainly_holds(record):
             yield "though an engine has it"
         if last and last.final and frames[3:] != last.final[1:]:
@@ -227,9 +271,14 @@ class Referee:
 
     def finish(self) -> None:
         """Nothing more comes: judge what has not."""
+        for name in self.cancels.unanswered:
+            self.blame("lost", f"the request {name} is never answered")
         for msg_id, record in self.ledger.records.items():
             if not record.answers:
                 self.blame("lost", f"{msg_id} is never answered")
+            elif record.was_cancelled:
+                if not record.outtask or part(record.outtask, CONTENT) != {"status": "aborted"}:
+                    self.blame("other", f"the hub does not hear that {msg_id} was cancelled")
             elif record.outtask != [b"outtask", record.spec.client.encode(), *record.answers[0]]:
                 self.blame("other", f"the hub hears another answer of {msg_id} than its client")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ipp_richsched import RichTaskScheduler
 
+from .rich import make_rich
 from .script import make_script
 from .world import World
 
@@ -25,7 +26,7 @@ JOBS = 10
 
 @dataclass
 class Result:
-    """What came of a seed; see `Referee` for `breaches`, `ends` and `story`."""
+    """What came of a seed; see `Referee` for `breaches`, `ends`, `tried` and `story`."""
 
     seed: int
     tasks: int
@@ -34,6 +35,7 @@ class Result:
     attempts: int
     breaches: Counter[str]
     ends: Counter[str]
+    tried: Counter[str]
     traceback: bool
     story: list[str]
 
@@ -51,6 +53,8 @@ class Result:
 def run_seed(seed: int, scheduler_class: type = RichTaskScheduler) -> Result:
     """Play one seed."""
     script = make_script(seed)
+    if issubclass(scheduler_class, RichTaskScheduler):
+        make_rich(script)
     # the path of a socket must be short
     with (
         tempfile.TemporaryDirectory(prefix="richsched") as path,
@@ -72,6 +76,7 @@ def run_seed(seed: int, scheduler_class: type = RichTaskScheduler) -> Result:
         sum(len(record.attempts) for record in referee.ledger.records.values()),
         referee.breaches,
         referee.ends,
+        referee.tried,
         "Traceback" in log,
         [str(script), *referee.story, "the log:", log],
     )
@@ -119,4 +124,6 @@ def table(results: list[Result]) -> str:
         "seeds without fault": sum(result.is_good for result in results),
     }
     lines = [f"{name:35}{number:7}" for name, number in rows.items()]
-    return "\n".join([*lines, f"ends: {dict(ends.most_common())}"])
+    tried: Counter[str] = sum((result.tried for result in results), Counter())
+    lines += [f"ends: {dict(ends.most_common())}", f"tried: {dict(tried.most_common())}"]
+    return "\n".join(lines)

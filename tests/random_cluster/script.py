@@ -13,7 +13,11 @@ from typing import Any, NamedTuple
 
 import ipyparallel as ipp
 
+from ipp_richsched.core.flags import PLAIN, RichFlags
+
 ENGINE_GRACE = 0.3
+BUSY = 0.3
+"""Seconds that an engine says that it is busy."""
 NEVER = float("inf")
 
 
@@ -38,10 +42,13 @@ class TaskSpec:
     retries: int
     timeout: float | None
     buffers: list[bytes]
+    rich: RichFlags = PLAIN
 
     @property
     def metadata(self) -> dict[str, Any]:
+        flags = {name: value for name, value in self.rich._asdict().items() if value is not None}
         return {
+            **(flags if self.rich is not PLAIN else {}),
             "after": self.after.as_dict(),
             "follow": self.follow.as_dict(),
             "targets": self.targets,
@@ -59,7 +66,20 @@ class TaskSpec:
         words += [f"targets {self.targets}"] if self.targets else []
         words += [f"retries {self.retries}"] if self.retries else []
         words += [f"timeout {self.timeout}"] if self.timeout else []
+        words += [f"{name} {value}" for name, value in self.rich._asdict().items() if value]
         return ", ".join(words)
+
+
+class CancelSpec(NamedTuple):
+    """A request to take tasks back."""
+
+    name: str
+    client: str
+    msg_ids: list[str]
+    interrupt: bool
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.client}: {self.msg_ids}" + ", interrupt" * self.interrupt
 
 
 @dataclass
@@ -82,6 +102,14 @@ class Script:
         By msg_id.
     deaths : int
         How many engines die, or are declared dead.
+    aging, interrupt_on_timeout
+        More settings of the scheduler.
+    has_nannies : bool
+        Whether engines can be interrupted.
+    busy : float
+        How probably an engine answers that it is busy.
+    cancels : dict of str to CancelSpec
+        Requests to take tasks back, by their names.
     """
 
     seed: int
@@ -100,6 +128,11 @@ class Script:
     tasks: dict[str, TaskSpec] = field(default_factory=dict, repr=False)
     ops: list[Op] = field(default_factory=list, repr=False)
     deaths: int = 0
+    aging: float | None = None
+    interrupt_on_timeout: bool = False
+    has_nannies: bool = False
+    busy: float = 0.0
+    cancels: dict[str, CancelSpec] = field(default_factory=dict, repr=False)
 
     def add(self, time: float, what: str, whom: str) -> None:
         self.ops.append(Op(time, len(self.ops), what, whom))
@@ -233,8 +266,8 @@ class Behaviour(NamedTuple):
     delay : float
         Seconds until it answers; `NEVER` for not before the drain.
     replies : list of str
-        What it answers: ``ok``, ``error``, ``aborted`` or ``refuse``; ``again`` repeats the
-        message before.
+        What it answers: ``ok``, ``error``, ``aborted``, ``refuse`` or ``busy``; ``again`` repeats
+        the message before.
     is_lost : bool
         Whether the answer does not leave the engine.
     """
@@ -248,6 +281,8 @@ def behaviour(script: Script, engine: str, msg_id: str, times: int) -> Behaviour
     """What `engine` does with a task that it has now got `times` times."""
     edges = Random(f"{script.seed} edges {engine} {msg_id} {times}")
     is_lost = edges.random() < script.lose
+    if Random(f"{script.seed} busy {engine} {msg_id} {times}").random() < script.busy:
+        return Behaviour(0.0, ["busy"], is_lost)
     random = Random(f"{script.seed} {engine} {msg_id}")
     # what it depends on may be there later
     if random.random() < script.refuse and (times == 1 or random.random() < 0.5):

@@ -6,6 +6,7 @@ could bring something about.  What is known then is what the scheduler knows.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Set
 
 from .ledger import Ledger
@@ -39,10 +40,18 @@ class Waits:
         self._busy = {engine for engine, _ in held}
         self._dead = {name for name, known in ledger.engines.items() if known.dead_since}
         self._alive = ledger.engines.keys() - self._dead
-        self._placed = {
+        holding = {
             msg_id: record.last.engine
             for msg_id, record in ledger.records.items()
-            if record.last and not record.outtask and self._is_placed(record, held)
+            if record.last
+            and (record.was_cut_short or not record.outtask)
+            and self._is_placed(record, held)
+        }
+        self._load = Counter(holding.values())
+        self._placed = {
+            msg_id: engine
+            for msg_id, engine in holding.items()
+            if not ledger.records[msg_id].outtask
         }
 
     def _is_placed(self, record: Record, held: Set[tuple[str, str]]) -> bool:
@@ -63,9 +72,18 @@ class Waits:
             return ""
         if spec.msg_id in self._placed:
             assert last is not None
+            if (
+                spec.rich.run_timeout
+                and not last.lost_since
+                and self._ledger.certainly_runs(record)
+            ):
+                return f"it runs for longer than {spec.rich.run_timeout} s"
             # An engine that holds something answers no questions; and where others come first
             # for long, the task may be known to be lost.
-            waits = len(record.attempts) <= spec.retries and self._script.retry_elsewhere > LONG
+            waits = (
+                len(record.attempts) - record.free_attempts <= spec.retries
+                and self._script.retry_elsewhere > LONG
+            )
             if last.lost_since and last.engine in self._connected - self._busy and not waits:
                 return f"it is lost on {last.engine}"
             return ""
@@ -130,4 +148,4 @@ class Waits:
 
     def _has_room(self, name: str) -> bool:
         hwm = self._script.hwm
-        return not hwm or list(self._placed.values()).count(name) < hwm
+        return not hwm or self._load[name] < hwm

@@ -6,12 +6,14 @@ import time
 from pathlib import Path
 
 from ipp_richsched import RichTaskScheduler
+from ipp_richsched.wire.requests import CANCEL, REQUEST, content_of
 
 from ..scripted import DEADLINE, Client, ScriptedCluster
 from .engines import Engines
+from .nannies import Nannies
 from .peers import waiting
 from .referee import PARENT, Referee, part
-from .script import ENGINE_GRACE, Op, Script
+from .script import ENGINE_GRACE, CancelSpec, Op, Script
 
 STOCK_GRACE = 5.0
 QUIET, STOCK_QUIET = 5.0, 3.0
@@ -59,9 +61,13 @@ class World:
                     "probe_after": script.probe_after,
                     "retry_elsewhere": script.retry_elsewhere,
                     "max_crashes": script.max_crashes,
+                    "aging": script.aging,
+                    "interrupt_on_timeout": script.interrupt_on_timeout,
+                    "control": {"url": f"ipc://{path}/control"} if script.has_nannies else {},
                 },
             },
         )
+        self._nannies = Nannies(self.cluster, f"ipc://{path}/control")
         self._clients = {name: self.cluster.client(name.encode()) for name in script.clients}
         for name in script.known:
             self.referee.ledger.settle(name, 1)
@@ -96,6 +102,8 @@ class World:
             frames, _ = client.task(*spec.buffers, msg_id=spec.msg_id, **spec.metadata)
             self.referee.submits(spec, frames)
             client.send(frames)
+        elif op.what == "cancel":
+            self._want_back(self._script.cancels[op.whom])
         elif op.what == "connect":
             if self._engines.was_there(op.whom):
                 self._see_gone()
@@ -111,6 +119,14 @@ class World:
             self._fence(op.whom)
         else:
             self._declare_dead(op.whom)
+
+    def _want_back(self, spec: CancelSpec) -> None:
+        session = self._clients[spec.client].session
+        content = content_of(CANCEL, msg_ids=spec.msg_ids, interrupt=spec.interrupt)
+        message = session.msg(REQUEST, content, metadata={"after": [spec.name]})
+        message["header"]["msg_id"] = message["msg_id"] = spec.name
+        self.referee.wants_back(spec)
+        self._clients[spec.client].send(session.serialize(message))
 
     def _see_gone(self) -> None:
         """Wait until the scheduler has seen that a connection is gone.
@@ -200,6 +216,12 @@ class World:
             for frames in waiting(client):
                 self._stir()
                 self._client_gets(name, client, frames)
+        for engine in self._nannies.asked():
+            self._stir()
+            self.referee.signals(engine)
+            self._engines.interrupt(engine)
+        for engine in self._nannies.answer():
+            self.referee.interrupts.ends(engine)
         self._engines.serve()
 
     def _hear(self, wait: float) -> None:
@@ -219,9 +241,14 @@ class World:
     def _client_gets(self, name: str, client: Client, frames: list[bytes]) -> None:
         msg_id = part(frames, PARENT)["msg_id"]
         self._probes.discard(("client", msg_id))
+        if msg_id not in self._script.tasks and msg_id not in self._script.cancels:
+            return
+        try:
+            content = client.read(frames)["content"]
+        except ValueError as error:
+            self.referee.blame("other", f"{name} drops what it gets: {error}")
+            return
         if msg_id in self._script.tasks:
-            try:
-                client.read(frames)
-            except ValueError as error:
-                self.referee.blame("other", f"{name} drops what it gets: {error}")
             self.referee.client_gets(name, frames)
+        else:
+            self.referee.request_is_answered(name, msg_id, content)

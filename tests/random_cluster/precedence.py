@@ -1,0 +1,92 @@
+"""Whether tasks overtake others that come before them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from .ledger import Ledger
+from .records import Record
+from .script import Script
+
+
+class Precedence:
+    """The order in which tasks that wait get an engine.
+
+    An engine that gets a task while another one surely waits that it may run, and that surely comes
+    first, has been given the wrong one: the hub hears of all in the order of the decisions.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    script : Script
+
+    Attributes
+    ----------
+    judged : int
+        How many pairs could be judged.
+    """
+
+    def __init__(self, ledger: Ledger, script: Script) -> None:
+        self._ledger = ledger
+        self._aging = script.aging
+        self.judged = 0
+
+    def wrong(self, record: Record, engine: str) -> Iterator[str]:
+        """Which tasks should have got an engine before another one, which gets it now."""
+        waits = [
+            other
+            for other in self._ledger.records.values()
+            if other is not record and self._surely_waits(other, engine)
+        ]
+        if not waits:
+            return
+        # at best: also of what depended on it once, since nothing that was lent is taken back
+        heirs = self._heirs(record, lambda heir: True)
+        mine = self._key(max(heirs), record.sent_at), record.number
+        for other in waits:
+            # at worst
+            heirs = self._heirs(other, self._surely_lends)
+            theirs = self._key(max(heirs), other.intask_at), other.number
+            self.judged += 1
+            if theirs < mine if self._aging is None else theirs[0] < mine[0]:
+                yield f"before {other.spec.msg_id}"
+
+    def _key(self, priority: int, since: float) -> float:
+        """What decides which of two tasks comes first: the lower one."""
+        return -priority if self._aging is None else since / self._aging - priority
+
+    def _surely_waits(self, record: Record, engine: str) -> bool:
+        """Whether a task certainly waited for nothing but an engine, and might have this one."""
+        spec = record.spec
+        if not record.intask or record.outtask or record.attempts or record.wanted_back:
+            return False
+        if record.invalid or spec.follow or (spec.targets and engine not in spec.targets):
+            return False
+        if not spec.after.check(*self._ledger.ends()):
+            return False
+        # It may have been on its way to an engine that was then found to have no connection.
+        return all(map(self._is_reached, spec.targets or self._ledger.engines))
+
+    def _is_reached(self, engine: str) -> bool:
+        """Whether an engine surely is not found to have no connection."""
+        known = self._ledger.engines.get(engine)
+        gone = known is None or (known.dead_since is not None and known.is_settled)
+        return gone or engine in self._ledger.reached
+
+    def _surely_lends(self, record: Record) -> bool:
+        """Whether a task certainly has lent its priority to what it waits for."""
+        if not record.intask or record.outtask or record.attempts or record.wanted_back:
+            return False
+        spec, ends = record.spec, self._ledger.possible_ends()
+        met = spec.after.check(*ends) and spec.follow.check(*ends)
+        return not (record.invalid or met)
+
+    def _heirs(self, record: Record, counts: Callable[[Record], bool]) -> list[int]:
+        """The priorities of a task, and of those that depend on it, directly or through others."""
+        found = {record.spec.msg_id}
+        priorities = [record.spec.rich.priority]
+        for msg_id, other in self._ledger.records.items():  # each after what it depends on
+            if not found.isdisjoint({*other.spec.after, *other.spec.follow}) and counts(other):
+                found.add(msg_id)
+                priorities.append(other.spec.rich.priority)
+        return priorities
