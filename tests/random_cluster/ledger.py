@@ -118,6 +118,7 @@ class Ledger:
         clean = record.is_held and attempt is record.last
         engine = attempt.engine
         record.replies.append((engine, kind, frames))
+        attempt.replied_after = attempt.replied_after or when
         attempt.said = kind
         if kind in ("refuse", "busy"):
             record.refusals += 1
@@ -282,7 +283,7 @@ class Ledger:
         *earlier, last = record.attempts
         times = [record.sent_at]
         for attempt in earlier:
-            ends = (attempt.replied_at, attempt.dead_since, attempt.lost_since)
+            ends = (attempt.replied_after, attempt.dead_since, attempt.lost_since)
             times.append(min(filter(None, ends), default=0.0))
         for other in self.records.values():
             attempt = other.last

@@ -28,7 +28,7 @@ class Precedence:
 
     def __init__(self, ledger: Ledger, script: Script) -> None:
         self._ledger = ledger
-        self._aging = script.aging
+        self._aging, self._fair = script.aging, script.fair
         self.judged = 0
 
     def wrong(self, record: Record, engine: str) -> Iterator[str]:
@@ -48,7 +48,11 @@ class Precedence:
             heirs = self._heirs(other, self._surely_lends)
             theirs = self._key(max(heirs), other.intask_at), other.number
             self.judged += 1
-            if theirs < mine if self._aging is None else theirs[0] < mine[0]:
+            if self._fair and other.spec.client != record.spec.client:
+                comes_first = theirs[0] <= mine[0] - 1  # a whole step of priority
+            else:
+                comes_first = theirs < mine if self._aging is None else theirs[0] < mine[0]
+            if comes_first:
                 yield f"before {other.spec.msg_id}"
 
     def _key(self, priority: int, since: float) -> float:

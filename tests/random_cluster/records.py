@@ -26,6 +26,8 @@ class Attempt:
         When the engine answered.
     final : list of bytes or None
         The engine's reply, where it certainly is the task's answer.
+    replied_after : float or None
+        When it had not answered yet, but was about to.
     said : str or None
         What it answered, as in `Behaviour.replies`.
     is_shaken : bool
@@ -39,6 +41,7 @@ class Attempt:
     lost_since: float | None = None
     replied_at: float | None = None
     final: list[bytes] | None = None
+    replied_after: float | None = None
     said: str | None = None
     is_shaken: bool = False
 

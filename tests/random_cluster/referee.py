@@ -105,6 +105,7 @@ class Referee:
 
     def registers(self, engine: str) -> None:
         self.note(f"register {engine}")
+        self.interrupts.ends(engine)  # it is a new engine, which nobody interrupts
         self.ledger.register(engine)
 
     def unregisters(self, engine: str) -> None:

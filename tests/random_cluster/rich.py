@@ -33,6 +33,7 @@ def make_rich(script: Script) -> None:
     """Have some of the clients of a script be rich ones, beside stock ones."""
     random = Random(f"{script.seed} rich")
     script.aging = random.choice([None, None, 0.1, 1.0])
+    script.fair = Random(f"{script.seed} fair").random() < 0.3
     script.interrupt_on_timeout = random.random() < 0.5
     script.has_nannies = random.random() < 0.8
     script.busy = random.choice([0.0, 0.05, 0.15])

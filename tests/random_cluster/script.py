@@ -102,7 +102,7 @@ class Script:
         By msg_id.
     deaths : int
         How many engines die, or are declared dead.
-    aging, interrupt_on_timeout
+    aging, fair, interrupt_on_timeout
         More settings of the scheduler.
     has_nannies : bool
         Whether engines can be interrupted.
@@ -129,6 +129,7 @@ class Script:
     ops: list[Op] = field(default_factory=list, repr=False)
     deaths: int = 0
     aging: float | None = None
+    fair: bool = False
     interrupt_on_timeout: bool = False
     has_nannies: bool = False
     busy: float = 0.0

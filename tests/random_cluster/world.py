@@ -62,6 +62,7 @@ class World:
                     "retry_elsewhere": script.retry_elsewhere,
                     "max_crashes": script.max_crashes,
                     "aging": script.aging,
+                    "fair": script.fair,
                     "interrupt_on_timeout": script.interrupt_on_timeout,
                     "control": {"url": f"ipc://{path}/control"} if script.has_nannies else {},
                 },
