@@ -16,6 +16,7 @@ from ipp_richsched.workflows import replay
 from ipp_richsched.workflows.attempts import Attempt, engine_table, out_of_order
 from ipp_richsched.workflows.local_cluster import local_cluster
 from ipp_richsched.workflows.replay import EXAMPLE, Replay, run
+from ipp_richsched.workflows.schedule import list_schedule
 from ipp_richsched.workflows.steps import Step, bounds, scaled
 from ipp_richsched.workflows.wfformat import load
 
@@ -111,6 +112,40 @@ def test_without_a_file_the_example_runs(tmp_path: Path) -> None:
     assert f"all {len(load(EXAMPLE))} tasks are done, none was lost" in output
 
 
+@pytest.mark.cluster
+def test_the_longest_path_comes_first_where_that_is_asked_for(tmp_path: Path) -> None:
+    """One engine: of three that may run, the last is the head of a chain."""
+    tasks = [
+        ("busy", 0.3, []),
+        ("a", 0.1, []),
+        ("b", 0.1, []),
+        ("head", 0.1, []),
+        ("tail", 0.3, ["head"]),
+    ]
+    steps = [Step(name, tuple(parents), seconds) for name, seconds, parents in tasks]
+    order = ["--RichTaskScheduler.order=critical-path"]
+    with (
+        Processes(tmp_path),
+        local_cluster(1, controller_args=order) as client,
+    ):
+        ran = run(client, steps, "critical-path")
+    assert ran.problems == []
+    names = [attempt.task for attempt in sorted(ran.attempts, key=lambda attempt: attempt.started)]
+    assert names == ["busy", "head", "tail", "a", "b"]
+
+
+def test_a_list_schedule() -> None:
+    steps = [
+        Step("a", (), 1.0),
+        Step("b", (), 2.0),
+        Step("c", ("a",), 3.0),
+        Step("d", ("a", "b"), 1.0),
+    ]
+    assert list_schedule([], 2) == 0
+    assert list_schedule(steps, 1) == 7
+    assert list_schedule(steps, 2) == 4
+
+
 def test_the_example_is_small_and_no_simple_one() -> None:
     steps = load(EXAMPLE)
     assert 20 <= len(steps) <= 40
@@ -128,7 +163,7 @@ def test_the_example_is_small_and_no_simple_one() -> None:
 
 @pytest.fixture
 def shared_cluster(client: ipp.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "local_cluster", lambda n: nullcontext(client))
+    monkeypatch.setattr(replay, "local_cluster", lambda n, **options: nullcontext(client))
 
 
 @pytest.mark.cluster
@@ -137,7 +172,7 @@ def test_problems_are_told_and_make_the_status_1(
     diamond: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     problems = [f"task-{i}: lost, no answer" for i in range(1000)]
-    monkeypatch.setattr(replay, "run", lambda client, steps: Replay([], 0, problems))
+    monkeypatch.setattr(replay, "run", lambda client, steps, order: Replay([], 0, problems))
     assert main(["replay", diamond]) == 1
     shown = capsys.readouterr().err.splitlines()
     assert shown[0] == "task-0: lost, no answer"
@@ -162,7 +197,7 @@ def test_bad_input_is_one_line_and_starts_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def no_cluster(n: int) -> None:
+    def no_cluster(n: int, **options: object) -> None:
         raise AssertionError("a cluster was started")
 
     monkeypatch.setattr(replay, "local_cluster", no_cluster)
