@@ -67,6 +67,16 @@ def test_a_priority_comes_before_a_path() -> None:
     assert order(driver) == ["busy", "high", "long", "huge"]
 
 
+@pytest.mark.parametrize("cost", [1e300, 1.7e308])
+def test_paths_that_are_longer_than_any_number_are_just_the_longest(cost: float) -> None:
+    driver = Driver("e", **BY_PATH)
+    driver.submit("busy")
+    driver.submit("short", cost=1)
+    driver.submit("head", cost=cost)
+    driver.submit("tail", cost=cost, after=["head"])
+    assert order(driver) == ["busy", "head", "tail", "short"]
+
+
 def test_whole_steps_of_aging_come_before_a_path() -> None:
     driver = Driver("e", aging=10, **BY_PATH)
     driver.submit("busy")

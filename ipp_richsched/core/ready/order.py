@@ -69,7 +69,7 @@ class Order:
 
     def with_path(self, rank: Rank, seconds: float) -> Rank:
         """A rank with the path of its task put right."""
-        length = min(int(1000 * seconds), _LENGTHS - 1)
+        length = int(min(1000 * seconds, _LENGTHS - 1))  # a sum of large costs is infinite
         return rank - rank % self.step + (_LENGTHS - 1 - length) * _PLACES + rank % _PLACES
 
     def rank_behind(self, now: float) -> Rank:
