@@ -13,9 +13,14 @@ DIRECTORY = Path(os.environ.get("WFINSTANCES", ROOT.parent / "shared" / "wfinsta
 INSTANCES = sorted(DIRECTORY.glob("*.json"))
 
 
+_REASON = f"no workflows in {DIRECTORY}; the environment variable WFINSTANCES names another one"
+
+needs_instances = pytest.mark.skipif(not INSTANCES, reason=_REASON)
+"""Skips a test of all workflows where there is none."""
+
+
 def _each_instance() -> pytest.MarkDecorator:
-    reason = f"no workflows in {DIRECTORY}; the environment variable WFINSTANCES names another one"
-    missing = pytest.param(DIRECTORY, marks=pytest.mark.skip(reason=reason), id="missing")
+    missing = pytest.param(DIRECTORY, marks=pytest.mark.skip(reason=_REASON), id="missing")
     cases = [pytest.param(path, id=path.stem) for path in INSTANCES] or [missing]
     return pytest.mark.parametrize("instance", cases)
 

@@ -143,6 +143,17 @@ class Driver:
         """An engine answers a question."""
         return self.handle(EngineAnswered(engine.encode(), question))
 
+    def order(self, engine: str = "a", seconds: float = 0.0) -> list[str]:
+        """The tasks that an engine gets from now on, each answered after so many seconds."""
+        names: list[str] = []
+        held = self.core.pool.engines[engine.encode()].attempts
+        while held:
+            [msg_id] = held
+            names.append(msg_id)
+            self.wait(seconds)
+            self.reply(engine, msg_id)
+        return names
+
     def wait(self, seconds: float) -> list[Action]:
         """Let time pass; every deadline on the way is taken when it comes."""
         end = self.now + seconds

@@ -17,18 +17,6 @@ from ipp_richsched.core.story import CoreError
 from .conftest import SLICE
 from .driver import Driver, assign, fail, relay, text
 
-
-def order(core: Driver, engine: str = "a") -> list[str]:
-    """The tasks that an engine gets from now on, each answered at once."""
-    names: list[str] = []
-    held = core.core.pool.engines[engine.encode()].attempts
-    while held:
-        [msg_id] = held
-        names.append(msg_id)
-        core.reply(engine, msg_id)
-    return names
-
-
 # -- priority ------------------------------------------------------------------------------
 
 
@@ -37,7 +25,7 @@ def test_a_higher_priority_comes_first_and_within_one_the_order_of_submission() 
     core.submit("running")
     for name, priority in (("x", 0), ("low", -1), ("high", 5), ("y", 0), ("high2", 5)):
         core.submit(name, priority=priority)
-    assert order(core) == ["running", "high", "high2", "x", "y", "low"]
+    assert core.order() == ["running", "high", "high2", "x", "y", "low"]
 
 
 def test_a_higher_priority_does_not_wait_behind_targets() -> None:
@@ -58,7 +46,7 @@ def test_a_waiting_task_lends_its_priority_to_what_it_waits_for() -> None:
     core.submit("second", after=["first"])
     core.submit("third", follow=["second"])
     assert core.submit("urgent", after=["third"], priority=2) == []
-    assert order(core) == ["running", "first", "second", "third", "urgent", "middle"]
+    assert core.order() == ["running", "first", "second", "third", "urgent", "middle"]
 
 
 def test_a_loan_raises_nobody_who_has_more() -> None:
@@ -68,7 +56,7 @@ def test_a_loan_raises_nobody_who_has_more() -> None:
     core.submit("middle", priority=5)
     core.submit("waits", after=["high"], priority=1)
     core.submit("late", priority=9)
-    assert order(core) == ["running", "high", "late", "middle", "waits"]
+    assert core.order() == ["running", "high", "late", "middle", "waits"]
 
 
 def test_a_loan_reaches_a_task_that_runs_and_is_retried() -> None:
@@ -89,7 +77,7 @@ def test_loans_to_many_come_in_slices() -> None:
     for before, name in itertools.pairwise(chain):
         core.submit(name, after=[before])
     core.submit("urgent", after=chain, priority=2)
-    assert order(core) == ["running", *chain, "urgent", "middle"]
+    assert core.order() == ["running", *chain, "urgent", "middle"]
 
 
 def test_waiting_is_worth_priority_where_tasks_age() -> None:
@@ -100,7 +88,7 @@ def test_waiting_is_worth_priority_where_tasks_age() -> None:
     core.submit("young", priority=2)
     core.wait(2)
     core.submit("younger", priority=2)
-    assert order(core) == ["running", "young", "old", "younger"]
+    assert core.order() == ["running", "young", "old", "younger"]
 
 
 def test_priority_alone_starves_without_aging() -> None:
@@ -109,7 +97,7 @@ def test_priority_alone_starves_without_aging() -> None:
     core.submit("old")
     core.wait(10_000)
     core.submit("young", priority=1)
-    assert order(core) == ["running", "young", "old"]
+    assert core.order() == ["running", "young", "old"]
 
 
 def test_a_task_that_killed_an_engine_comes_behind_the_lowest() -> None:
@@ -121,7 +109,7 @@ def test_a_task_that_killed_an_engine_comes_behind_the_lowest() -> None:
     core.wait(0)
     core.submit("urgent", after=["killer"], priority=9)  # it raises no killer
     core.register("b")
-    assert order(core, "b") == ["normal", "low", "killer", "urgent"]
+    assert core.order("b") == ["normal", "low", "killer", "urgent"]
 
 
 # -- deaths and retries ---------------------------------------------------------------------

@@ -54,6 +54,11 @@ class Path:
         self.sweep = sweep
         self.is_due = False
 
+    def reach(self, sweep: int) -> None:
+        """A sweep comes to it; one of all tasks measures anew."""
+        if self.sweep != sweep:
+            self.sweep, self.behind = sweep, 0.0
+
 
 class CriticalPath:
     """Keeps the ranks of tasks in the order of their paths.
@@ -170,8 +175,7 @@ class CriticalPath:
         path.is_due = False
         if task.msg_id not in self._tasks:
             return
-        if path.sweep != self._sweep:
-            path.sweep, path.behind = self._sweep, 0.0
+        path.reach(self._sweep)
         length = self._rank(task, step.now)
         for ids in (task.after.ids, task.follow.ids):
             step.work_left -= len(ids)
@@ -180,8 +184,7 @@ class CriticalPath:
                 if other is None:
                     continue
                 its = self._path(other)
-                if its.sweep != self._sweep:
-                    its.sweep, its.behind = self._sweep, 0.0
+                its.reach(self._sweep)
                 if length > its.behind:
                     its.behind = length
                     if not (its.is_due or self._is_of_all):
