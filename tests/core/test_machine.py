@@ -906,3 +906,10 @@ def test_an_engine_without_room_dies(scheme: str) -> None:
     core.unregister("a")
     core.register("b")
     assert core.reply("b", "next") == [relay("next", "b")]
+
+
+@pytest.mark.parametrize("scheme", sorted(BUILT_IN))
+def test_one_of_several_engines_that_hold_as_much_has_no_room(scheme: str) -> None:
+    core = Driver("a", "b", "c", scheme=scheme)
+    (first,), (second,), (third,) = (core.submit(msg_id) for msg_id in ("1", "2", "3"))
+    assert {first.engine, second.engine, third.engine} == {b"a", b"b", b"c"}  # type: ignore[union-attr]
