@@ -151,6 +151,11 @@ PRIORITIES: list[Any] = ["high", "", [], {}, True, 1.5, NAN, INF, 10**9 + 1, -(1
 CRASHES: list[Any] = ["many", [], {}, True, 1.5, -1, NESTED]
 COSTS: list[Any] = ["much", [], {}, True, -1, NAN, INF, 10**400, NESTED]
 RUN_TIMEOUTS: list[Any] = ["long", [], {}, True, 0, -1, NAN, INF, 10**400, NESTED]
+ARGUMENTS: list[Any] = [
+    *(3, 0, True, False, {}, "", "x", {"x": 1}, [1], [None], [["x"]], ["\ud800"], NESTED),
+    ["x", "x"],
+    ["x"] * 100_000,
+]
 
 
 WRONG = {
@@ -162,6 +167,7 @@ WRONG = {
     "priority": PRIORITIES,
     "max_crashes": CRASHES,
     "run_timeout": RUN_TIMEOUTS,
+    "arguments": ARGUMENTS,
     "cost": COSTS,
 }
 

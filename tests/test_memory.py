@@ -13,7 +13,9 @@ import psutil
 import pytest
 import zmq
 
-from .lists import Frames, ListCluster
+from ipp_richsched.wire.requests import REQUEST
+
+from .lists import Frames, ListCluster, msg_id_of
 from .scripted import ScriptedCluster
 
 MIB = 2**20
@@ -110,6 +112,42 @@ class Life:
         self.cluster.run()
         self.cluster.wait(2)
 
+    def is_an_argument(self) -> None:
+        producer = self.cluster.submit()
+        self.cluster.submit(arguments=[producer])
+        self.cluster.run()
+        self.answer()
+        [task] = self.cluster.engines.take()
+        assert task[-1] is self.big
+        self.reply(task)
+
+    def is_an_argument_of_one_without_time(self) -> None:
+        producer = self.cluster.submit()
+        self.cluster.run()
+        other = self.cluster.submit()
+        self.cluster.submit(arguments=[producer], timeout=1)
+        self.cluster.run()
+        self.answer()
+        self.cluster.wait(2)
+        [task] = self.cluster.engines.take()
+        assert msg_id_of(task) == other
+        self.reply(task)
+
+    def is_sent_for_an_argument(self) -> None:
+        producer = self.cluster.submit()
+        self.cluster.run()
+        self.answer()
+        self.cluster.submit(arguments=[producer])
+        self.cluster.run()
+        for _ in range(2):  # the second comes too late
+            content = {"request": "value", "msg_id": producer, "problem": ""}
+            message = self.cluster.session.serialize(self.cluster.session.msg(REQUEST, content))
+            self.cluster.clients.incoming.append([b"client", *message, self.big])
+            self.cluster.run()
+        [task] = self.cluster.engines.take()
+        assert task[-1] is self.big
+        self.reply(task)
+
 
 @pytest.fixture
 def no_collection() -> Iterator[None]:
@@ -132,6 +170,9 @@ LIVES = [
     Life.is_answered_twice,
     Life.cannot_be_sent_at_first,
     Life.dies_with_its_engine,
+    Life.is_an_argument,
+    Life.is_an_argument_of_one_without_time,
+    Life.is_sent_for_an_argument,
 ]
 
 
@@ -166,4 +207,31 @@ def test_the_process_is_as_small_after_a_big_task_as_before() -> None:
         cluster.monitor(3)
         cluster.wait_for(
             lambda: process.memory_info().rss < before + 10 * MIB, "the memory of the task"
+        )
+
+
+def test_a_large_value_is_held_once_and_no_longer_than_needed() -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="richsched") as path,
+        ScriptedCluster(Path(path)) as cluster,
+    ):
+        process = psutil.Process(cluster.process.pid)
+        engine, client = cluster.engine(b"e1"), cluster.client()
+        value = bytes(64 * MIB)
+        before = process.memory_info().rss
+        users = [client.submit(arguments=[client.submit()])]
+        users += [client.submit(arguments=[users[0]])]
+        engine.reply(engine.take()[1], value)
+        client.recv()
+        task = engine.take()[1]
+        assert task[-1] == value
+        cluster.monitor(4)
+        # it has left for client, hub and engine, and is there once
+        cluster.wait_for(
+            lambda: process.memory_info().rss < before + 80 * MIB, "the memory of one value"
+        )
+        assert process.memory_info().rss > before + 60 * MIB
+        engine.reply(task)
+        cluster.wait_for(
+            lambda: process.memory_info().rss < before + 10 * MIB, "the memory of the value"
         )

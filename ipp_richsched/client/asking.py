@@ -68,28 +68,17 @@ def ask(
             f"the task scheduler of this cluster is {client._task_scheme!r}, which takes no"
             f" requests: leave `scheme_name` as it is, and {HOW}"
         )
-    content = content_of(request, **values)
-    header = client.session.msg_header(REQUEST)
-    msg_id = header["msg_id"]
 
     def expect(future: Any) -> None:
-        client._queue_handlers.setdefault(ANSWER, lambda answer: _take(client, answer))
         if take is not None:
             future.ipp_richsched_take = lambda content: take(read_answer(request, content))
-        client.outstanding.add(msg_id)  # a stock scheduler answers it like a task
+        client.outstanding.add(future.msg_id)  # a stock scheduler answers it like a task
 
-    future = client._send(
-        client._task_stream,
-        REQUEST,
-        content=content,
-        header=header,
-        metadata={"after": [msg_id]},  # on itself: see `wire.requests`
-        message_future_hook=expect,
-    )
+    future = send(client, request, expect, **values)
     try:
         answer = future.result(PATIENCE)
     except FutureTimeoutError:
-        client.outstanding.discard(msg_id)
+        client.outstanding.discard(future.msg_id)
         raise TimeoutError(
             f"the scheduler has not answered {request.name!r} for {PATIENCE:g} s"
         ) from None
@@ -98,6 +87,38 @@ def ask(
     if answer["content"].get("status") != "ok":
         raise client._unwrap_exception(answer["content"])
     return read_answer(request, answer["content"])
+
+
+def send(
+    client: ipp.Client,
+    request: Request,
+    expect: Callable[[Any], None] | None = None,
+    buffers: list[Any] | None = None,
+    **values: Any,
+) -> Any:
+    """Send a request; the future of the answer.
+
+    Parameters
+    ----------
+    client, request, **values
+        As for `ask`.
+    expect : callable, optional
+        Called with the future before the request is sent.
+    buffers : list, optional
+        What goes with it.
+    """
+    content = content_of(request, **values)
+    header = client.session.msg_header(REQUEST)
+    client._queue_handlers.setdefault(ANSWER, lambda answer: _take(client, answer))
+    return client._send(
+        client._task_stream,
+        REQUEST,
+        content=content,
+        header=header,
+        buffers=buffers,
+        metadata={"after": [header["msg_id"]]},  # on itself: see `wire.requests`
+        message_future_hook=expect,
+    )
 
 
 def _take(client: ipp.Client, answer: dict[str, Any]) -> None:

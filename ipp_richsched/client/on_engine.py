@@ -1,6 +1,6 @@
-"""What an engine does with a chunk of a map.
+"""What engines do with a chunk of a map, and with a call whose arguments are results.
 
-Engines need not have this package, so the function brings along all that it uses.
+Engines need not have this package, so the functions bring along all that they use.
 """
 
 from __future__ import annotations
@@ -95,3 +95,40 @@ def run_chunk(f: Any, seconds: float | None, *columns: Any) -> list[Any]:
                 failures[position] = failure(error)
                 blobs.append(b"")
     return [time.perf_counter() - start, len(values), failures, together, *blobs]
+
+
+@interactive
+def call_with(f: Any, holes: list[Any], names: list[str], *arguments: Any, **values: Any) -> Any:
+    """Call a function with values in the holes of its arguments.
+
+    The scheduler puts the values in, as the last keyword arguments: see `client.arguments`.
+
+    Parameters
+    ----------
+    f : callable
+    holes : list of tuple
+        For each the place of the argument; a tuple with the key in it, empty if the argument is the
+        hole; and the name of a value, or a list of names.
+    names : list of str
+        What the last of the arguments are called that are given by name.
+    *arguments
+        The arguments, with something else in the holes.
+    **values
+        The values.
+    """
+    __tracebackhide__ = True  # users know nothing of this frame
+    filled = list(arguments)
+    tuples = []
+    for place, inside, what in holes:
+        value = [values[name] for name in what] if isinstance(what, list) else values[what]
+        if not inside:
+            filled[place] = value
+            continue
+        if isinstance(filled[place], tuple):
+            filled[place] = list(filled[place])
+            tuples.append(place)
+        filled[place][inside[0]] = value
+    for place in tuples:
+        filled[place] = tuple(filled[place])
+    by_place = len(filled) - len(names)
+    return f(*filled[:by_place], **dict(zip(names, filled[by_place:])))  # noqa: B905

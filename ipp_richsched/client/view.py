@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from typing import Any
 
 import ipyparallel as ipp
@@ -13,6 +14,7 @@ from traitlets import List, validate
 
 from ..wire.requests import HELLO
 from ..wire.rich_flags import FUNCTION
+from .arguments import Call
 from .asking import ask
 from .cancel import Results, cancel, take_aborts
 from .executor import RichExecutor
@@ -21,6 +23,7 @@ from .imap import LazyMap, start_imap
 from .map import start_map
 from .parallel import RichParallelFunction
 from .results import RichResult, results_of
+from .values import keep_for
 
 
 def view(rc: ipp.Client, targets: Any = None, **flags: Any) -> RichView:
@@ -54,7 +57,13 @@ def view(rc: ipp.Client, targets: Any = None, **flags: Any) -> RichView:
 
 
 class RichView(ipp.LoadBalancedView):
-    """A `LoadBalancedView` with the flags of `ipp_richsched`; made by `view`."""
+    """A `LoadBalancedView` with the flags of `ipp_richsched`; made by `view`.
+
+    In `apply`, `apply_async`, `apply_sync` and `executor.submit` results of tasks can be arguments
+    of others: an `AsyncResult` of the same client among the arguments, or one level down in a list,
+    a tuple or a dict.  The task waits for it, and the function gets its value.  If it fails, the
+    task fails with `ImpossibleDependency`, which names what failed first.
+    """
 
     priority = AnyTrait(None, allow_none=True)
     max_crashes = AnyTrait(None, allow_none=True)
@@ -135,17 +144,27 @@ class RichView(ipp.LoadBalancedView):
         track: bool | None = None,
         **flags: Any,
     ) -> Any:
-        """Submit one call; a flag that is None is the view's own."""
+        """Submit one call; a flag that is None is the view's own.
+
+        Results among the arguments, or one level down in a list, tuple or dict, are waited for, and
+        the function gets their values: see `client.arguments`.
+        """
         if self._socket.closed():
             raise RuntimeError("Task farming is disabled")
         metadata = {**self._metadata(flags), FUNCTION: getname(f)}
+        call = Call(self.client, f, () if args is None else args, {} if kwargs is None else kwargs)
+        keep = None
+        if call.coming:
+            metadata["arguments"] = [*call.coming]
+            keep = partial(keep_for, self.client, call.coming)
         future = self.client.send_apply_request(
             self._socket,
-            f,
-            [] if args is None else args,
-            {} if kwargs is None else kwargs,
+            call.f,
+            call.args,
+            call.kwargs,
             track=self.track if track is None else track,
             metadata=metadata,
+            message_future_hook=keep,
         )
         result = RichResult(self.client, future, fname=getname(f), targets=None, owner=True)
         if self.block if block is None else block:

@@ -32,6 +32,8 @@ class AssignTask(NamedTuple):
         0, or the number of the attempt if the engine has had this task before.  The message must
         then carry it: an engine drops a message that it has seen, and its reply must show which
         attempt it answers.
+    values : tuple of str
+        The tasks whose values belong to the message, in this order; all of them are held.
     """
 
     msg_id: str
@@ -39,6 +41,7 @@ class AssignTask(NamedTuple):
     message: Any
     attempt: int
     mark: int = 0
+    values: tuple[str, ...] = ()
 
 
 @record
@@ -80,6 +83,70 @@ class RelayReply(NamedTuple):
     engine: bytes
     message: Any
     reply: Any
+
+
+@record
+class KeepValue(NamedTuple):
+    """Hold the value of a task, for others that have it as an argument.
+
+    Attributes
+    ----------
+    msg_id : str
+        The task.
+    message : object
+        The message in which the value is: an engine's reply, or what a client sent.
+    """
+
+    msg_id: str
+    message: Any
+
+
+@record
+class DropValue(NamedTuple):
+    """Hold the value of a task no more.
+
+    Attributes
+    ----------
+    msg_id : str
+        The task.
+    """
+
+    msg_id: str
+
+
+@record
+class AskForValue(NamedTuple):
+    """Ask a client to send the value of a task; `ValueSent` is to follow.
+
+    Attributes
+    ----------
+    msg_id : str
+        The task.
+    message : object
+        The message of a task of that client which has the value as an argument.
+    """
+
+    msg_id: str
+    message: Any
+
+
+@record
+class AnswerValue(NamedTuple):
+    """Tell a client whether a value that it sent was taken.
+
+    Attributes
+    ----------
+    msg_id : str
+        The task whose value it is.
+    message : object
+        What the client sent.
+    taken : bool
+        Whether it was; if not, nobody had asked this client for it, or no task waits for it.
+    """
+
+    msg_id: str
+    message: Any
+    taken: bool
 
 
 @record
@@ -190,6 +257,10 @@ Action: TypeAlias = (
     AssignTask
     | AskEngine
     | RelayReply
+    | KeepValue
+    | DropValue
+    | AskForValue
+    | AnswerValue
     | FailTask
     | RefuseTask
     | CancelDone

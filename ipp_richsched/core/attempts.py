@@ -48,7 +48,7 @@ class Attempts:
 
     def replied(self, step: Step, event: TaskReplied) -> None:
         """An engine answered an attempt."""
-        ident, msg_id, status, dependencies_met, _, problem, mark, error, busy = event
+        ident, msg_id, status, dependencies_met, _, problem, mark, error, busy, _ = event
         attempt = self._find(msg_id)
         if attempt is None or attempt.mark != mark or attempt.engine.ident != ident:
             self._lifecycle.warn(step, ReplyDiscarded(ident, msg_id))

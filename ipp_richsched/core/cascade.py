@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .dependency import MET, UNREACHABLE
 from .explain import Explain
-from .graph import count_after, count_follow
+from .graph import count_follow
 from .lifecycle import Lifecycle
 from .placement.prospects import Prospects
 from .placement.stranded import Strandings
@@ -46,6 +46,7 @@ class Cascade:
         self._backlog = state.backlog
         self._lifecycle = lifecycle
         self._prospects = prospects
+        self._values = state.values
         self._explain = explain
         self._strandings = strandings
 
@@ -68,7 +69,7 @@ class Cascade:
         life = self._lifecycle
         after = task.after.status(task.after_accepted, task.after_refused)
         follow = self._prospects.follow(task) if task.follow.ids else MET
-        if after is MET and follow is MET:
+        if after is MET and follow is MET and (task.needs is None or self._values.ask(step, task)):
             if task.watched:
                 self._graph.unwatch(task)
             life.make_ready(step, task)
@@ -76,6 +77,8 @@ class Cascade:
             life.fail(step, task, self._explain.after(task))
         elif follow is UNREACHABLE:
             life.fail(step, task, self._explain.follow(task))
+        elif task.needs is not None and (reason := self._explain.arguments(task)) is not None:
+            life.fail(step, task, reason)
         elif task.targets is None and not task.follow_engines:
             return  # no engine decides what becomes of it
         elif self._prospects.is_hopeless(task):
@@ -85,8 +88,7 @@ class Cascade:
 
     def _tell(self, step: Step) -> None:
         """Move the counters of tasks that waited for a finished one."""
-        dependents, outcome, follows = self._backlog.news[0]
-        count = count_follow if follows else count_after
+        dependents, outcome, count = self._backlog.news[0]
         steps = min(step.work_left, len(dependents))
         step.work_left -= steps
         with step:  # one scope for all: most of them are only counted
@@ -95,7 +97,7 @@ class Cascade:
                 if task.state is WAITING:
                     if count(task, outcome):
                         self.advance(step, task)
-                elif follows and task.state < SUCCEEDED:
+                elif count is count_follow and task.state < SUCCEEDED:
                     count(task, outcome)
                     if task.group is not None:
                         # It follows any of several, and may now run on one more engine.

@@ -21,6 +21,7 @@ class Kind(enum.Enum):
     INTERRUPT = "the time in which an engine that was interrupted gets no other task"
     PROBE = "the time before an engine is asked about the tasks that it holds"
     LOST = "the time in which answers may still come that were overtaken by that to a question"
+    VALUE = "the time in which a client should send the value of an argument"
     NO_ENGINE = "the time before it is said again that tasks wait and no engine is there"
 
 

@@ -196,6 +196,8 @@ class TaskReplied(NamedTuple):
         What the task raised.
     busy : float or None
         If it raised `EngineBusy`: for how many seconds the engine is not to be tried again.
+    size : int or None
+        How many bytes its value has; None if nobody needs it, or if it has none.
     """
 
     engine: bytes
@@ -207,6 +209,32 @@ class TaskReplied(NamedTuple):
     mark: int = 0
     error: TaskError | None = None
     busy: float | None = None
+    size: int | None = None
+
+
+@record
+class ValueSent(NamedTuple):
+    """A client sent the value of a task, or says that it has none.
+
+    Attributes
+    ----------
+    msg_id : str
+        The task.
+    client : bytes
+        The client's identity.
+    size : int
+        How many bytes it has.
+    problem : str
+        Why it is not there; empty if it is.
+    message : object
+        What the client sent: the value, and what the shell needs to answer.
+    """
+
+    msg_id: str
+    client: bytes
+    size: int
+    problem: str = ""
+    message: Any = None
 
 
 @record
@@ -263,6 +291,7 @@ Event: TypeAlias = (
     | TaskSubmitted
     | TaskRejected
     | TaskReplied
+    | ValueSent
     | CancelRequested
     | InterruptDone
     | TimePassed

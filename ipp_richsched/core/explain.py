@@ -17,6 +17,7 @@ from .reasons import (
     Stranded,
     TimedOut,
     UnreachableDependency,
+    ValueNotSent,
 )
 from .state import State
 from .task import WAITING, Task
@@ -35,6 +36,7 @@ class Explain:
         self._pool = state.pool
         self._history = state.history
         self._causes = state.causes
+        self._values = state.values
 
     def after(self, task: Task) -> UnreachableDependency:
         """Why a task can no longer run after what it names; O(ids)."""
@@ -53,6 +55,14 @@ class Explain:
             return CannotFollow(Obstacle.APART, _names(places))
         return self._unreachable("follow", task.follow)
 
+    def arguments(self, task: Task) -> UnreachableDependency | ValueNotSent | None:
+        """Why a task will not get its arguments; None if it may; O(its arguments)."""
+        needs = task.needs
+        assert needs is not None
+        if needs.failed:
+            return self._unreachable("arguments", Dependency(task.rich.arguments))
+        return self._values.problem(task) if needs.asks else None
+
     @staticmethod
     def no_target_left(task: Task) -> NoTargetLeft:
         """Why none of a task's targets can run it."""
@@ -64,9 +74,14 @@ class Explain:
         assert task.timeout is not None
         if task.state is not WAITING:
             return TimedOut(task.timeout, self._awaited_engine(task))
-        after, follow = self._unfinished(task.after), self._unfinished(task.follow)
-        awaited = Awaited.DEPENDENCIES if after.names or follow.names else Awaited.TURN
-        return TimedOut(task.timeout, awaited, after, follow)
+        dependencies = task.after, task.follow, Dependency(task.rich.arguments)
+        unfinished = [self._unfinished(dependency) for dependency in dependencies]
+        awaited = Awaited.TURN
+        if any(few.names for few in unfinished):
+            awaited = Awaited.DEPENDENCIES
+        elif task.needs is not None and task.needs.asks:
+            awaited = Awaited.VALUES
+        return TimedOut(task.timeout, awaited, *unfinished)
 
     def _awaited_engine(self, task: Task) -> Awaited:
         """What kind of engine a ready task waits for; O(engines)."""

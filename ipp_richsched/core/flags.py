@@ -21,6 +21,8 @@ class RichFlags(NamedTuple):
         Seconds that it will take on an engine; None if its client does not know.
     label : str or None
         What its cost is learned under: its label, or else the name of its function.
+    arguments : tuple of str
+        The tasks whose values are arguments of it, each once, in the order of the values.
     """
 
     priority: int = 0
@@ -28,6 +30,7 @@ class RichFlags(NamedTuple):
     run_timeout: float | None = None
     cost: float | None = None
     label: str | None = None
+    arguments: tuple[str, ...] = ()
 
 
 PLAIN = RichFlags()

@@ -8,7 +8,7 @@ that task waits for.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import TypeAlias
 
 from .history import History, Outcome
@@ -44,9 +44,9 @@ def count_follow(task: Task, outcome: Outcome) -> bool:
     return True
 
 
-News: TypeAlias = tuple[list[Task], Outcome, bool]
+News: TypeAlias = tuple[list[Task], Outcome, Callable[[Task, Outcome], bool]]
 """News of a finished task for those that named it: these tasks, the first to be told at the end;
-its outcome; and whether they follow it (or else come after it)."""
+its outcome; and what counts it, by what they named it for."""
 
 
 class DependencyGraph:

@@ -10,6 +10,7 @@ from .engines.pool import EnginePool
 from .placement.prospects import Prospects
 from .state import State
 from .task import ASSIGNED, READY, WAITING, Task
+from .values import Place
 
 
 def check(state: State, prospects: Prospects, now: float) -> None:
@@ -38,10 +39,39 @@ def check(state: State, prospects: Prospects, now: float) -> None:
         for engine in pool.engines.values():
             assert engine.load == len(engine.attempts), f"{engine} holds {len(engine.attempts)}"
             assert not pool.hwm or engine.load <= pool.hwm, f"{engine} is over the hwm"
+    _check_values(state)
     sizes = Counter(task.group for task in queued)
     for group in queue.groups():
         assert group.size == sizes[group], f"a group of {group.size} has {sizes[group]} tasks"
         assert group.first() is min(group, default=None), f"{group.first()} is not the earliest"
+
+
+def _check_values(state: State) -> None:
+    """Values are held, or asked for, only for who needs them."""
+    values = state.values
+    sizes = dict.fromkeys(Place, 0)
+    for msg_id, value in values.uses.items():
+        sizes[value.place] += value.size
+        assert value.users, f"nobody needs the value of {msg_id}"
+        assert (value.place is Place.COMING) == (msg_id in state.tasks), f"{msg_id}: {value.place}"
+        assert (value.place is Place.ASKED) == (value.timer is not None), f"{msg_id}: its timer"
+        for task in value.users:
+            assert state.tasks.get(task.msg_id) is task, f"{task} needs a value and is finished"
+            has_it = value.place is Place.HELD
+            assert has_it or task.state is WAITING, f"{task} goes without the value of {msg_id}"
+    assert sizes[Place.HELD] == values.held, f"{values.held} bytes are held"
+    assert sizes[Place.ASKED] == values.asked, f"{values.asked} bytes are asked for"
+    over = values.overdrawn
+    assert over is None or over.msg_id in state.tasks, f"{over} is finished"
+    assert state.busy or over is not None or not values.line, f"{values.line[0]} has to ask"
+
+
+def _misses_values(state: State, task: Task) -> bool:
+    """Whether a task waits for values that are coming, are asked for, or are to be."""
+    places = {state.values.uses[msg_id].place for msg_id in task.rich.arguments}
+    if Place.ABSENT in places and not places & {Place.COMING, Place.ASKED}:
+        return task in state.values.line
+    return bool(places & {Place.COMING, Place.ASKED})
 
 
 def _check_task(state: State, prospects: Prospects, task: Task) -> None:
@@ -62,7 +92,8 @@ def _check_task(state: State, prospects: Prospects, task: Task) -> None:
     after = task.after.status(task.after_accepted, task.after_refused)
     if task.state is WAITING:
         follow = prospects.follow(task)
-        assert PENDING in (after, follow), f"{task} waits for nothing"
+        waits = PENDING in (after, follow) or _misses_values(state, task)
+        assert waits, f"{task} waits for nothing"
         assert UNREACHABLE not in (after, follow), f"{task} waits in vain"
         assert not prospects.is_hopeless(task), f"{task} waits for engines that are gone"
     if task.state is READY:

@@ -31,7 +31,9 @@ class Lending:
 
     def lend(self, task: Task) -> None:
         """Have a waiting task lend its priority."""
-        self._loans.append((task.priority, [*task.after.ids, *task.follow.ids]))
+        self._loans.append(
+            (task.priority, [*task.after.ids, *task.follow.ids, *task.rich.arguments])
+        )
 
     def work(self, step: Step) -> None:
         """Raise those to whom priorities are lent, as far as the budget of the step goes."""

@@ -14,6 +14,7 @@ from .deadlines import Kind
 from .engines.engine import INTERRUPTED, Attempt, Engine
 from .events import TaskReplied, TaskSubmitted
 from .failures import NO_NAMES, Cause, engine_name, few
+from .graph import count_after, count_follow
 from .notices import Notice, TaskRetried
 from .reasons import Cancelled, Reason, UnreachableDependency
 from .record import make
@@ -57,6 +58,7 @@ class Lifecycle:
         self._retry_elsewhere = math.inf if elsewhere is None else elsewhere
         self._backlog = state.backlog
         self._note = state.story.note
+        self._values = state.values
 
     def submit(self, step: Step, event: TaskSubmitted) -> Task | None:
         """Take in a new task; None if there was one under its id."""
@@ -114,7 +116,11 @@ class Lifecycle:
             self._start_clock(step, engine)
         if self._shares is not None:
             self._shares.attempt_begins(task, attempt, step.now)
-        step.actions.append(make(AssignTask, (msg_id, engine.ident, task.message, number, mark)))
+        step.actions.append(
+            make(
+                AssignTask, (msg_id, engine.ident, task.message, number, mark, task.rich.arguments)
+            )
+        )
         self._pool.assign(engine)
         if self._probe_after is not None:
             due = step.now + self._probe_after
@@ -244,7 +250,7 @@ class Lifecycle:
             self._causes.record(task.msg_id, Cause(task.msg_id, event.error))
         elif self._paths is not None and attempt.began is not None:
             self._paths.learn(task, step.now - attempt.began)
-        self._rest(step, task, state, event.engine, action)
+        self._rest(step, task, state, event.engine, action, event.size)
 
     def fail(self, step: Step, task: Task, reason: Reason, engine: bytes | None = None) -> None:
         """Answer an unfinished task with an error of our own.
@@ -284,8 +290,9 @@ class Lifecycle:
         state: TaskState,
         engine: bytes | None,
         answer: RelayReply | FailTask,
+        size: int | None = None,
     ) -> None:
-        """Have a task finished."""
+        """Have a task finished; `size` is that of its value, if it is known."""
         task.move(state)
         step.actions.append(answer)
         self._stop_timers(task)
@@ -301,10 +308,12 @@ class Lifecycle:
         after, follow = self._graph.pop(msg_id)
         if after:
             after.reverse()
-            self._backlog.news.append((after, outcome, False))
+            self._backlog.news.append((after, outcome, count_after))
         if follow:
             follow.reverse()
-            self._backlog.news.append((follow, outcome, True))
+            self._backlog.news.append((follow, outcome, count_follow))
+        if self._values.uses:
+            self._values.finished(step, task, outcome, answer, size)
 
     def _start_timeout(self, step: Step, task: Task, expires: float | None = None) -> None:
         if task.timeout:

@@ -39,6 +39,7 @@ from .events import (
     TaskReplied,
     TaskSubmitted,
     TimePassed,
+    ValueSent,
 )
 from .explain import Explain
 from .invariants import check
@@ -75,6 +76,11 @@ class SchedulerCore:
         The engines, for a subclass of the scheduler that counts their loads in its own way.
     trace : callable or None
         Called with the time, the event and the actions of each step: see `ipp_richsched.core.log`.
+
+    Attributes
+    ----------
+    needed : mapping of str to Value
+        By msg_id, the tasks of which `TaskReplied` has to give the size.
     """
 
     def __init__(
@@ -90,6 +96,7 @@ class SchedulerCore:
         self.state = State(settings, pool)
         self.pool = pool
         self.tasks = self.state.tasks
+        self.needed = self.state.values.uses
         self._trace = trace
         self._backlog = self.state.backlog
         self._grace = settings.engine_grace
@@ -122,6 +129,7 @@ class SchedulerCore:
             TaskSubmitted: self._task_submitted,
             TaskRejected: self._task_rejected,
             TaskReplied: self._attempts.replied,
+            ValueSent: self.state.values.sent,
             CancelRequested: self._cancel_requested,
             InterruptDone: self._interrupt_done,
             TimePassed: self._time_passed,
@@ -265,10 +273,12 @@ class SchedulerCore:
             self._lifecycle.begin(step, task)
             if not self.pool.engines:
                 self._absence.begin(step)
-            if not (task.after.ids or task.follow.ids):
+            if not (task.after.ids or task.follow.ids or task.rich.arguments):
                 self._lifecycle.make_ready(step, task)
                 return
             unknown = self.state.graph.enter(task, self.tasks, self.state.history)
+            if unknown is None and task.rich.arguments:
+                unknown = self.state.values.enter(task, self.tasks, self.state.history)
             if unknown:
                 field, msg_id = unknown
                 reason = InvalidDependency(field, msg_id, itself=msg_id == task.msg_id)
@@ -320,6 +330,8 @@ class SchedulerCore:
             self._losses.end_grace(step, entry.subject)
         elif entry.kind is Kind.INTERRUPT:
             self._lifecycle.interrupt_is_over(entry.subject)
+        elif entry.kind is Kind.VALUE:
+            self.state.values.never_sent(step, entry.subject)
         elif entry.kind is Kind.RUN:
             self._attempts.ran_too_long(step, entry.subject)
         elif entry.kind is Kind.BUSY:

@@ -117,6 +117,25 @@ class NoEngine:
 
 
 @dataclass(frozen=True, slots=True)
+class NoRoomForValue:
+    """A value that tasks need is not held: its client will be asked to send it.
+
+    Attributes
+    ----------
+    msg_id : str
+        The task whose value it is.
+    size : int
+        How many bytes it has.
+    held : int
+        How many bytes of other values are held.
+    """
+
+    msg_id: str
+    size: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
 class SchemeFailed:
     """A user's own scheme raised or returned no index; `leastload` chose instead.
 
@@ -149,6 +168,7 @@ Notice: TypeAlias = (
     | EngineNotice
     | EngineGone
     | NoEngine
+    | NoRoomForValue
     | SchemeFailed
     | TraceFailed
 )

@@ -42,7 +42,7 @@ class InvalidDependency:
     Attributes
     ----------
     field : str
-        ``'after'`` or ``'follow'``.
+        ``'after'``, ``'follow'`` or ``'arguments'``.
     msg_id : str
         The task itself, or an id that no task of this scheduler has.
     itself : bool
@@ -80,7 +80,7 @@ class UnreachableDependency:
     Attributes
     ----------
     field : str
-        ``'after'`` or ``'follow'``.
+        ``'after'``, ``'follow'`` or ``'arguments'``.
     ended : tuple of Ended
         The first few of those that finished so.
     more : int
@@ -94,6 +94,29 @@ class UnreachableDependency:
     ended: tuple[Ended, ...]
     more: int
     cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ValueNotSent:
+    """The client did not send the value of an argument, which the scheduler did not hold.
+
+    Attributes
+    ----------
+    msg_id : str
+        The task whose value it is.
+    client : bytes
+        The client's identity.
+    seconds : float or None
+        How long it was waited for; None if the client said that it cannot send it.
+    problem : str
+        Why not, if it said so.
+    """
+
+    failure: ClassVar[Failure] = Failure.IMPOSSIBLE_DEPENDENCY
+    msg_id: str
+    client: bytes
+    seconds: float | None
+    problem: str = ""
 
 
 class Obstacle(enum.Enum):
@@ -176,6 +199,7 @@ class Awaited(enum.Enum):
     """What a task waited for until its timeout ended."""
 
     DEPENDENCIES = "its dependencies"
+    VALUES = "the values of its arguments, which its client has to send"
     TURN = "its turn"
     FRESH_ENGINE = "an engine that had not failed it"
     FREE_ENGINE = "an engine that is not busy with something else"
@@ -194,7 +218,7 @@ class TimedOut:
         Its timeout.
     awaited : Awaited
         What it waited for.
-    after, follow : Few
+    after, follow, arguments : Few
         The msg_ids in its dependencies that have not finished.
     """
 
@@ -203,6 +227,7 @@ class TimedOut:
     awaited: Awaited
     after: Few = NO_NAMES
     follow: Few = NO_NAMES
+    arguments: Few = NO_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +255,7 @@ Reason: TypeAlias = (
     InvalidMetadata
     | InvalidDependency
     | UnreachableDependency
+    | ValueNotSent
     | CannotFollow
     | NoTargetLeft
     | Stranded

@@ -35,6 +35,8 @@ class Settings:
         Whether clients take turns within a priority: see `ready.fairness`.
     interrupt_on_timeout : bool
         Whether an engine is interrupted that takes longer for a task than its `run_timeout`.
+    values_size_limit : int
+        How many bytes of results may be held for tasks that have them as arguments.
     seed : int
         The seed of what the schemes choose at random.
     """
@@ -50,4 +52,5 @@ class Settings:
     order: str = "fifo"
     fair: bool = False
     interrupt_on_timeout: bool = False
+    values_size_limit: int = 2**30
     seed: int = 0

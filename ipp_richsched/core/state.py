@@ -18,6 +18,7 @@ from .ready.queue import ReadyQueue
 from .settings import Settings
 from .story import Story
 from .task import Task
+from .values import Values
 
 
 class Cancellation:
@@ -122,6 +123,8 @@ class State:
         While tasks wait and no engine is registered: when that is said again.
     backlog : Backlog
         The work that is left of earlier events.
+    values : Values
+        Which values of tasks are arguments of others, and where they are.
     story : Story
         What happened to tasks of late.
     """
@@ -144,6 +147,9 @@ class State:
         self.causes = Causes()
         self.alarm: Entry | None = None
         self.backlog = Backlog()
+        self.values = Values(
+            settings.values_size_limit, self.deadlines, self.backlog.news, self.backlog.reviews
+        )
         self.story = Story()
 
     @property

@@ -72,6 +72,30 @@ class TransitionError(RuntimeError):
         super().__init__(f"task {msg_id}: no way from {before.name} to {after.name}")
 
 
+class Needs:
+    """The values that a task has as arguments.
+
+    Attributes
+    ----------
+    unfinished : int
+        How many of the tasks whose values they are have not finished.
+    failed : bool
+        Whether one of them has failed.
+    asks : bool
+        Whether nothing is missing but values that clients have to send.
+    missing : int
+        How many of these; it means nothing before.
+    """
+
+    __slots__ = ("asks", "failed", "missing", "unfinished")
+
+    def __init__(self) -> None:
+        self.unfinished = 0
+        self.failed = False
+        self.asks = False
+        self.missing = 0
+
+
 class Stranding:
     """How long no registered engine has run a task.
 
@@ -122,6 +146,8 @@ class Task:
         Its own, or the highest of those that wait for it, directly or through others.
     client : bytes
         The identity of who submitted it.
+    needs : Needs or None
+        The values that it has as arguments; None if there are none.
     state : TaskState
         Which collection holds it.
     failed_on : frozenset of Engine
@@ -177,6 +203,7 @@ class Task:
         "had_by",
         "message",
         "msg_id",
+        "needs",
         "parking",
         "path",
         "priority",
@@ -217,6 +244,7 @@ class Task:
         self.rich = rich
         self.priority = rich.priority
         self.client = client
+        self.needs: Needs | None = None
         self.state = WAITING
         self.after_accepted = self.after_refused = 0
         self.follow_accepted = self.follow_refused = 0

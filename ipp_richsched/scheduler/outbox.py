@@ -14,11 +14,15 @@ import zmq
 
 from ..core.actions import (
     Action,
+    AnswerValue,
     AskEngine,
+    AskForValue,
     AssignTask,
     CancelDone,
+    DropValue,
     FailTask,
     InterruptEngine,
+    KeepValue,
     RefuseTask,
     RelayReply,
     Warn,
@@ -34,6 +38,7 @@ from ..wire.texts import ERRORS, reason_text, tried_text
 from ..wire.transport import Channel
 from .hub_line import HubLine
 from .lines import AT_ONCE, Lines
+from .values import HeldValues
 
 ENGINES = 200
 """Of how many engines that go with tasks a line is written at once."""
@@ -88,9 +93,14 @@ class Outbox:
         self._log = log
         self._lines = lines
         self._stands = stands
+        self._values = HeldValues()
         self._performers: dict[type, Callable[[Any], None]] = {
             AssignTask: self._send_later,
             AskEngine: self._send_later,
+            KeepValue: self._values.keep,
+            DropValue: self._values.drop,
+            AskForValue: self._ask_for_value,
+            AnswerValue: self._answer_value,
             RelayReply: self._relay_reply,
             FailTask: self._fail_task,
             RefuseTask: self._refuse_task,
@@ -192,6 +202,8 @@ class Outbox:
             frames = action.message
             if action.mark:
                 frames = self._wire.marked(frames, action.mark)
+            if action.values:
+                frames = self._values.joined(frames, action)
             self._engines.send([engine, *frames])
         except zmq.ZMQError as error:
             self._log.debug("task %r cannot be sent to %r: %s", action.msg_id, engine, error)
@@ -247,6 +259,16 @@ class Outbox:
         if action.interrupted:
             text += f", and {len(action.interrupted)} that run are interrupted"
         self._lines.put(("cancelled", client), text, AT_ONCE)
+
+    def _ask_for_value(self, action: AskForValue) -> None:
+        self._to_clients.append(self._wire.question_to_client(action))
+
+    def _answer_value(self, action: AnswerValue) -> None:
+        if action.taken:
+            self.answer(action.message, {})
+        else:
+            text = f"'msg_id' is {action.msg_id!r}, and this client was not asked for its value"
+            self.refuse_request(action.message, f"{text}, or no task waits for that any more")
 
     def _refuse_task(self, action: RefuseTask) -> None:
         if action.first is None or action.first[0] != action.message[0]:

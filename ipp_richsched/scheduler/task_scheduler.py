@@ -26,7 +26,13 @@ from traitlets import (
 
 from ..core.engines.pool import EnginePool
 from ..core.engines.schemes import BUILT_IN, Scheme, SchemeError, find_scheme, user_scheme
-from ..core.events import ConnectionsChanged, EngineRegistered, EngineUnregistered, Event
+from ..core.events import (
+    ConnectionsChanged,
+    EngineRegistered,
+    EngineUnregistered,
+    Event,
+    TaskReplied,
+)
 from ..core.machine import SchedulerCore, Trace
 from ..core.settings import Settings
 from ..wire.checks import printable
@@ -42,6 +48,7 @@ from .outbox import Outbox
 from .removed import without_removed_methods
 from .requests import serve
 from .turns import Channels, Handlers, Turns
+from .values import size_of
 
 
 @without_removed_methods
@@ -147,6 +154,14 @@ class RichTaskScheduler(TaskScheduler):
         run_timeout, so that it takes tasks again.""",
     )
 
+    values_size_limit = Integer(
+        2**30,
+        min=0,
+        config=True,
+        help="""How many bytes of results are held because they are arguments of tasks that are not
+        finished. What is over it the client is asked to send, for one task at a time.""",
+    )
+
     control = Dict(
         config=True,
         help="""Where signals for engines go, and the keys for that: RichController sets it.""",
@@ -197,6 +212,7 @@ class RichTaskScheduler(TaskScheduler):
             order=self.order,
             fair=self.fair,
             interrupt_on_timeout=self.interrupt_on_timeout,
+            values_size_limit=self.values_size_limit,
             seed=seed,
         )
         self._core = SchedulerCore(settings, pool, self._make_trace(settings))
@@ -324,7 +340,11 @@ class RichTaskScheduler(TaskScheduler):
 
     def dispatch_result(self, raw_msg: Frames) -> None:
         """Take in a reply from an engine."""
-        self._feed(self._wire.read_reply(raw_msg))
+        event = self._wire.read_reply(raw_msg)
+        needed = self._core.needed
+        if needed and isinstance(event, TaskReplied) and event.msg_id in needed:
+            event = event._replace(size=size_of(event.message))
+        self._feed(event)
 
     def dispatch_notification(self, msg: Frames) -> None:
         """Take in what the hub says of its engines."""

@@ -59,8 +59,18 @@ def flags_of(metadata: Mapping[str, Any]) -> Flags:
         _dependency("follow", metadata.get("follow")),
         _timeout(metadata.get("timeout")),
         _retries(metadata.get("retries")),
-        rich_flags_of(metadata),
+        _with_arguments(rich_flags_of(metadata), metadata.get("arguments")),
     )
+
+
+def _with_arguments(flags: RichFlags, value: Any) -> RichFlags:
+    if value is None:
+        return flags
+    if not isinstance(value, list) or not all(map(is_text, value)):
+        raise TypeError(f"'arguments' is {value!r:.200}, not a list of msg_ids")
+    if len(set(value)) < len(value):
+        raise ValueError(f"'arguments' is {value!r:.200}, and names a task twice")
+    return flags._replace(arguments=tuple(value)) if value else flags
 
 
 def _targets(value: Any) -> frozenset[bytes] | None:

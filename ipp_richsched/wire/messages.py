@@ -17,7 +17,7 @@ from typing import Any
 from ipyparallel import util
 from jupyter_client.session import DELIM, Session, protocol_version
 
-from ..core.actions import AskEngine, AssignTask
+from ..core.actions import AskEngine, AskForValue, AssignTask
 from ..core.events import (
     EngineAnswered,
     EngineRegistered,
@@ -43,7 +43,7 @@ from .checks import (
 from .envelope import CONTENT, HEADER, METADATA, PARENT, Envelope, client_of, error_content
 from .identities import MARK, QUESTION, identity, is_marked, number_in, without_mark
 from .names import EngineNames
-from .requests import ANSWER, REQUEST, Asked, read_request
+from .requests import ANSWER, QUESTION_TO_CLIENT, REQUEST, Asked, read_request
 from .signing import DestinationPacker
 from .transport import PARTS, Frames, Part
 
@@ -207,7 +207,7 @@ class Wire(Envelope):
         # Copied, since a subclass may go on using the list.
         message = tuple(frames)
         engine = identity(frames, 0)
-        fields = (engine, msg_id, status, met, message, problem, mark, error, busy)
+        fields = (engine, msg_id, status, met, message, problem, mark, error, busy, None)
         return make(TaskReplied, fields)
 
     def _is_answer(self, frames: Frames, parts: Sequence[bytes]) -> bool:
@@ -301,6 +301,11 @@ class Wire(Envelope):
     def refusal(self, request: Frames, error: str, text: str) -> list[bytes]:
         """Make the answer to a request that cannot be met; see `error_reply`."""
         return self._reply(request, client_of(request), ANSWER, error_content(error, text))
+
+    def question_to_client(self, action: AskForValue) -> list[bytes]:
+        """Ask a client for the value of a task."""
+        task = action.message
+        return self._reply(task, client_of(task), QUESTION_TO_CLIENT, {"msg_id": action.msg_id})
 
     def marked(self, frames: Frames, mark: int) -> Frames:
         """Make a task's message one that an engine has not seen, and whose reply is known.

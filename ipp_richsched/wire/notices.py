@@ -9,6 +9,7 @@ from ..core.notices import (
     EngineGone,
     EngineNotice,
     NoEngine,
+    NoRoomForValue,
     Notice,
     Oddity,
     ReplyDiscarded,
@@ -61,6 +62,14 @@ def _no_engine(notice: NoEngine, called: Called) -> str:
     return f"{notice.tasks} {_plural('task', notice.tasks)} {verb}, and no engine is registered"
 
 
+def _no_room(notice: NoRoomForValue, called: Called) -> str:
+    return (
+        f"the result of task {notice.msg_id}, an argument of others, has {notice.size:,} bytes, and"
+        f" {notice.held:,} of such results are held (c.RichTaskScheduler.values_size_limit): its"
+        " client is asked to send it"
+    )
+
+
 def _plural(noun: str, number: int) -> str:
     if number == 1:
         return noun
@@ -74,6 +83,7 @@ _NOTICES: dict[type, Callable[[Any, Called], str]] = {
     EngineNotice: _about_engine,
     EngineGone: _gone,
     NoEngine: _no_engine,
+    NoRoomForValue: _no_room,
     SchemeFailed: lambda notice, called: f"{notice.problem}; 'leastload' chose instead",
     TraceFailed: lambda notice, called: f"events are no longer written down: {notice.problem}",
 }

@@ -16,6 +16,11 @@ from .transport import Frames
 REQUEST, ANSWER = "ipp_richsched_request", "ipp_richsched_answer"
 """The types of the messages."""
 
+QUESTION_TO_CLIENT = "ipp_richsched_question"
+"""The type of a message by which the scheduler asks a client for the value of a task, since another
+task of the client has it as an argument.  Its content names the task as ``msg_id``; its parent
+header is that of the other task.  A `VALUE` request answers it."""
+
 NAME = "request"
 """The field of a request that holds its name."""
 
@@ -92,7 +97,11 @@ CANCEL = Request(
 """Take tasks back.  The answer says which of them are cancelled, which an engine has, which of
 those are being interrupted, which had finished, and which are no tasks of this scheduler."""
 
-REQUESTS = {request.name: request for request in (HELLO, CANCEL)}
+VALUE = Request("value", {"msg_id": _text, "problem": _text}, {})
+"""Take the value of a task, which the scheduler has asked for.  It is in the message's buffers, as
+in an engine's reply.  Or, with a problem, there are none: it cannot be sent."""
+
+REQUESTS = {request.name: request for request in (HELLO, CANCEL, VALUE)}
 
 
 def content_of(request: Request, **values: Any) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from ..core.reasons import (
     Stranded,
     TimedOut,
     UnreachableDependency,
+    ValueNotSent,
 )
 
 UNMET = "its functional dependency (@require or @depend) is unmet"
@@ -99,8 +100,15 @@ def _invalid_dependency(msg_id: str, reason: InvalidDependency, called: Called) 
     return f"task {msg_id}: {reason.field!r} names {reason.msg_id}, which {what}"
 
 
+_VERBS = {
+    "after": "run after",
+    "follow": "follow",
+    "arguments": "have as an argument the result of",
+}
+
+
 def _unreachable_dependency(msg_id: str, reason: UnreachableDependency, called: Called) -> str:
-    verb = "run after" if reason.field == "after" else "follow"
+    verb = _VERBS[reason.field]
     ended = ", ".join(map(_ended, reason.ended)) + f" and {reason.more} more" * bool(reason.more)
     return f"task {msg_id} cannot {verb} {ended}{_began(reason)}"
 
@@ -124,6 +132,14 @@ def _with(cause: Cause) -> str:
     if cause.error is not None:
         return f" with {_error(cause.error)}"
     return f" with {ERRORS[cause.failure].__name__}" if cause.failure is not None else ""
+
+
+def _value_not_sent(msg_id: str, reason: ValueNotSent, called: Called) -> str:
+    what = f"task {msg_id} has as an argument the result of {reason.msg_id}"
+    client = f"client {engine_name(reason.client)}"
+    if reason.seconds is None:
+        return f"{what}, which {client} cannot send: {reason.problem}"
+    return f"{what}, which {client} was asked for, and did not send within {reason.seconds:g} s"
 
 
 def _cannot_follow(msg_id: str, reason: CannotFollow, called: Called) -> str:
@@ -167,8 +183,10 @@ def _connection_lost(msg_id: str, reason: ConnectionLost, called: Called) -> str
 def _timed_out(msg_id: str, reason: TimedOut, called: Called) -> str:
     what = reason.awaited.value
     if reason.awaited is Awaited.DEPENDENCIES:
-        fields = ("after", reason.after), ("follow", reason.follow)
-        pending = [f"{field} {_few(ids)}" for field, ids in fields if ids.names]
+        fields = ("after", "follow", "arguments")
+        pending = [
+            f"{field} {_few(ids)}" for field in fields if (ids := getattr(reason, field)).names
+        ]
         what = f"{what}: {'; '.join(pending)}"
     return f"task {msg_id} waited {reason.seconds:g} s for {what}"
 
@@ -229,6 +247,7 @@ _REASONS: dict[type, Callable[[str, Any, Called], str]] = {
     InvalidDependency: _invalid_dependency,
     UnreachableDependency: _unreachable_dependency,
     CannotFollow: _cannot_follow,
+    ValueNotSent: _value_not_sent,
     NoTargetLeft: _no_target_left,
     Stranded: _stranded,
     OutOfReach: _out_of_reach,

@@ -134,6 +134,11 @@ class Channel:
         _send(socket, parts[last], _NOBLOCK)
 
 
+def buffers_of(frames: Frames) -> Frames:
+    """The buffers of a message."""
+    return frames[frames.index(DELIM) + 1 + PARTS :]
+
+
 def readable(channels: Sequence[Channel]) -> list[Channel]:
     """Those of the channels from which a message can be received."""
     ready = dict(zmq.zmq_poll([(channel.socket, _POLLIN) for channel in channels], 0))

@@ -25,6 +25,7 @@ from ipp_richsched.core.events import (
     TaskReplied,
     TaskSubmitted,
     TimePassed,
+    ValueSent,
 )
 from ipp_richsched.core.failures import Failure, TaskError
 from ipp_richsched.core.flags import RichFlags
@@ -126,6 +127,7 @@ class Driver:
         mark: int | None = None,
         error: TaskError | None = None,
         busy: float | None = None,
+        size: int | None = None,
     ) -> list[Action]:
         """An engine answers the last that it got of a task, or what `mark` says."""
         if mark is None:
@@ -133,11 +135,17 @@ class Driver:
             mark = sent.mark if sent is not None else 0
         message = f"reply {msg_id} {engine}"
         ident = engine.encode()
-        event = TaskReplied(ident, msg_id, status, met, message, None, mark, error, busy)
+        event = TaskReplied(ident, msg_id, status, met, message, None, mark, error, busy, size)
         return self.handle(event)
 
     def refuse(self, engine: str, msg_id: str) -> list[Action]:
         return self.reply(engine, msg_id, "error", met=False)
+
+    def send_value(
+        self, msg_id: str, size: int = 1, *, client: bytes = b"", problem: str = ""
+    ) -> list[Action]:
+        """A client sends the value of a task."""
+        return self.handle(ValueSent(msg_id, client, size, problem, f"value {msg_id}"))
 
     def answer(self, engine: str, question: int) -> list[Action]:
         """An engine answers a question."""
@@ -165,10 +173,10 @@ class Driver:
         return actions
 
 
-def assign(msg_id: str, engine: str, mark: int = 0) -> AssignTask:
+def assign(msg_id: str, engine: str, mark: int = 0, *, values: tuple[str, ...] = ()) -> AssignTask:
     """An assignment of any attempt; `mark` is its number where the engine had the task before."""
     attempt: Any = mark or _AnyOf()
-    return AssignTask(msg_id, engine.encode(), f"message {msg_id}", attempt, mark)
+    return AssignTask(msg_id, engine.encode(), f"message {msg_id}", attempt, mark, values)
 
 
 def ask(engine: str, question: int) -> AskEngine:

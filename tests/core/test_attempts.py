@@ -27,8 +27,10 @@ def answered_while_it_runs(probe_after: float | None = None) -> Driver:
     driver.submit("2", targets=["b"])
     driver.submit("t", follow=Dependency(["1", "2"], all=False))
     assert driver.reply("a", "1") == [relay("1", "a"), assign("t", "a")]
+    fails = mock.Mock(side_effect=ZeroDivisionError)
     with (
-        mock.patch.object(cascade, "count_follow", side_effect=ZeroDivisionError),
+        mock.patch.object(lifecycle, "count_follow", fails),
+        mock.patch.object(cascade, "count_follow", fails),
         pytest.raises(CoreError) as caught,
     ):
         driver.reply("b", "2")

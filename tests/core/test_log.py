@@ -14,7 +14,17 @@ from unittest import mock
 import pytest
 
 from ipp_richsched.core import attempt_reasons, failures, notices, reasons
-from ipp_richsched.core.actions import Action, AskEngine, AssignTask, FailTask, Warn
+from ipp_richsched.core.actions import (
+    Action,
+    AnswerValue,
+    AskEngine,
+    AskForValue,
+    AssignTask,
+    DropValue,
+    FailTask,
+    KeepValue,
+    Warn,
+)
 from ipp_richsched.core.codec import CodecError, from_plain, to_plain
 from ipp_richsched.core.dependency import Dependency
 from ipp_richsched.core.engines.schemes import BUILT_IN
@@ -28,6 +38,7 @@ from ipp_richsched.core.events import (
     TaskReplied,
     TaskSubmitted,
     TimePassed,
+    ValueSent,
 )
 from ipp_richsched.core.flags import RichFlags
 from ipp_richsched.core.log import LogError, replay, write_log
@@ -120,6 +131,9 @@ EVENTS: list[Any] = [
         rich=RichFlags(priority=-1, run_timeout=2.5),
     ),
     TaskReplied(b"a", "t", "error", busy=1.5),
+    TaskReplied(b"a", "t", "ok", size=10**12),
+    TaskSubmitted("t", rich=RichFlags(arguments=("x", "y")), client=b"\xff"),
+    ValueSent("t", b"\xff", 3, "lost"),
     TaskReplied(b"a", "t", None, False, problem="no status", mark=2),
     TaskReplied(b"a", "t", "error", error=failures.TaskError("ValueError", "text")),
     AskingFailed(b"a", 3),
@@ -132,6 +146,13 @@ CAUSE = failures.Cause("first", failures.TaskError("ValueError", "text"))
 ACTIONS: list[Any] = [
     AskEngine(b"a", 3),
     AssignTask("t", b"a", None, 2, 2),
+    AssignTask("t", b"a", None, 1, 0, ("x", "y")),
+    KeepValue("t", None),
+    DropValue("t"),
+    AskForValue("t", None),
+    AnswerValue("t", None, False),
+    FailTask("t", reasons.ValueNotSent("x", b"c", 60.0), None),
+    FailTask("t", reasons.ValueNotSent("x", b"c", None, "lost"), None),
     FailTask("t", reasons.InternalError(), None, b"a"),
     FailTask(
         "t",

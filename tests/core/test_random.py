@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from ipp_richsched.core import step
+from ipp_richsched.core import step, values
 
 from .world import play
 
@@ -21,8 +21,12 @@ SEEDS = 1_500
 SLICE = 4
 """So that every few steps a cascade is cut in two."""
 
+PATIENCE = 3.0
+"""So that clients are too late now and then."""
+
 
 @mock.patch.object(step, "SLICE", SLICE)
+@mock.patch.object(values, "PATIENCE", PATIENCE)
 def test_random_lives_from_seeds() -> None:
     """Many, and fast; a seed that fails is named."""
     for seed in range(SEEDS):
@@ -34,6 +38,7 @@ def test_random_lives_from_seeds() -> None:
 
 
 @mock.patch.object(step, "SLICE", SLICE)
+@mock.patch.object(values, "PATIENCE", PATIENCE)
 @settings(max_examples=60, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 60))
 def test_random_lives_that_shrink(random: Random, steps: int) -> None:

@@ -21,11 +21,15 @@ import ipyparallel as ipp
 
 from ipp_richsched.core.actions import (
     Action,
+    AnswerValue,
     AskEngine,
+    AskForValue,
     AssignTask,
     CancelDone,
+    DropValue,
     FailTask,
     InterruptEngine,
+    KeepValue,
     RefuseTask,
     RelayReply,
     Warn,
@@ -71,8 +75,11 @@ from ipp_richsched.core.reasons import (
     Stranded,
     TimedOut,
     UnreachableDependency,
+    ValueNotSent,
 )
 from ipp_richsched.core.settings import Settings
+
+from .world_values import Values
 
 LATE = b"late"
 """An engine that targets may name, and that comes only at the end."""
@@ -231,6 +238,7 @@ class World:
             random.choice(["fifo", "fifo", "critical-path"]),
             random.choice([False, False, True]),
             random.choice([False, True]),
+            random.choice([2**30, 2**30, 10, 0]),
             random.randrange(100),
         )
         self.is_rich = random.random() < 0.6
@@ -255,6 +263,7 @@ class World:
         self.interrupt_times: dict[InterruptEngine, float] = {}
         self.interrupted: dict[Engine, float] = {}  # and since when
         self.answered: list[AssignTask] = []  # what they might answer once more
+        self.values = Values(self)
 
     # -- what may happen ---------------------------------------------------------------
 
@@ -275,6 +284,8 @@ class World:
             self.answer_again()
         elif draw < 0.76 and self.interrupts:
             self.answer_interrupt()
+        elif draw < 0.8 and self.values.questions:
+            self.values.answer()
         elif draw < 0.92:
             self.send()
         else:
@@ -287,7 +298,7 @@ class World:
             targets = frozenset(random.sample([*self.names, LATE], random.randint(1, 2)))
         event = TaskSubmitted(
             msg_id,
-            None,
+            msg_id,
             targets,
             self.dependency(),
             self.dependency(),
@@ -309,6 +320,7 @@ class World:
             choice([0, 0, 0, 1, 5, -1]),
             choice([None, None, 0, 1, 2]),
             choice([None, None, None, 0.5, 5.0]),
+            arguments=self.values.arguments(),
         )
 
     def dependency(self) -> Dependency:
@@ -483,6 +495,7 @@ class World:
         for action in actions:
             self.judge(action, in_order)
         self.note_beginnings()
+        self.values.judge_held()
         self.core.validate()
         if not self.core.busy:
             self.judge_waiting()
@@ -511,7 +524,8 @@ class World:
         if action.engine in self.engines and task.attempt is not None:
             self.engines[action.engine].reached = self.now
         of = action.engine, action.msg_id
-        event = TaskReplied(*of, status, met, None, None, action.mark, None, busy)
+        size = self.values.size_of_reply(action.msg_id)
+        event = TaskReplied(*of, status, met, None, None, action.mark, None, busy, size)
         attempt = task.attempt
         if attempt is None or (attempt.action.engine, attempt.action.mark) != (
             action.engine,
@@ -584,8 +598,9 @@ class World:
         """Whether a task that is said to be lost is lost."""
         assert task.attempt is not None, f"{task} is nowhere"
         action = task.attempt.action
-        unsent = EngineUnreachable(action.engine, action.msg_id, action.attempt)
-        assert task.attempt.lost or unsent in self.not_sent, f"{task} is not lost"
+        of = action.engine, action.msg_id, action.attempt
+        unsent = [event for event in self.not_sent if event[:3] == of]
+        assert task.attempt.lost or unsent, f"{task} is not lost"
         assert task.attempt.engine.died is None
 
     def judge_death(self, task: Task, reason: EngineDied) -> None:
@@ -636,6 +651,8 @@ class World:
             task = self.tasks[action.msg_id]
             self.judge_failure(task, action)
             self.note_answer(task, action.reason.failure.name)
+        elif isinstance(action, (KeepValue, DropValue, AskForValue, AnswerValue)):
+            self.values.judge(action)
         elif isinstance(action, RefuseTask):
             assert action.msg_id in self.tasks
         elif isinstance(action, CancelDone):
@@ -698,6 +715,8 @@ class World:
             task.refused_by.clear()
             task.all_refused = False
         assert self.is_met(task.event.after), f"{action}: it comes too early"
+        assert action.values == task.event.rich.arguments
+        assert self.values.are_held(task), f"{action}: without its values"
         assert self.may_run_on(task, engine), f"{action}: off its targets, or against its follow"
         assert self.now >= task.busy.get(engine, 0.0) - 1e-6, f"{action}: the engine is busy"
         load = sum(
@@ -755,7 +774,8 @@ class World:
         """A task, and those that depend on it, directly or through others."""
         found = {task.event.msg_id: task}
         for msg_id, other in self.tasks.items():  # each after what it depends on
-            ids = {*other.event.after.ids, *other.event.follow.ids}
+            event = other.event
+            ids = {*event.after.ids, *event.follow.ids, *event.rich.arguments}
             if not ids.isdisjoint(found) and not (waiting and not self.is_waiting(other)):
                 found[msg_id] = other
         return list(found.values())
@@ -764,7 +784,7 @@ class World:
         """Whether it surely waits for a dependency."""
         if task.answers or task.attempts:
             return False
-        return not (self.is_met(task.event.after) and self.is_met(task.event.follow))
+        return not all(map(self.is_met, dependencies_of(task.event).values()))
 
     def may_be_over(self, attempt: Attempt) -> bool:
         """Whether it may have been found out that an attempt is lost, though nobody was told."""
@@ -774,7 +794,7 @@ class World:
     def judge_failure(self, task: Task, action: FailTask) -> None:
         """Whether the reason of a failure is true."""
         reason, event = action.reason, task.event
-        dependencies = {"after": event.after, "follow": event.follow}
+        dependencies = dependencies_of(event)
         if isinstance(reason, TimedOut):
             assert event.timeout
             assert self.now >= task.queued + event.timeout - 1e-6
@@ -816,6 +836,8 @@ class World:
             ends = self.ends()
             impossible = stock(dependency).unreachable(*ends)
             assert impossible or (reason.field == "follow" and nowhere), f"{action}: it may be met"
+        elif isinstance(reason, ValueNotSent):
+            self.values.judge_failure(task, reason)
         elif isinstance(reason, CannotFollow):
             assert event.follow.ids
         elif isinstance(reason, NoTargetLeft):
@@ -831,7 +853,7 @@ class World:
                 if self.may_run_on(task, engine):
                     assert self.now - engine.reached >= self.settings.stranded_timeout
         else:
-            names = {*event.after.ids, *event.follow.ids}
+            names = {*event.after.ids, *event.follow.ids, *event.rich.arguments}
             assert names - self.tasks.keys(), f"{action}: all its dependencies are known"
 
     def end_with_engine(self, task: Task) -> None:
@@ -867,7 +889,8 @@ class World:
             if event.timeout and not is_due:
                 assert self.now <= task.queued + event.timeout + 1e-6, f"{msg_id}: for too long"
             self.note_all_tried(task)
-            for dependency in (event.after, event.follow):
+            self.values.judge_waiting(task)
+            for dependency in dependencies_of(event).values():
                 assert not stock(dependency).unreachable(succeeded, failed), f"{msg_id}: in vain"
             if event.targets is not None:
                 assert not event.targets <= self.departed, f"{msg_id}: its targets are gone"
@@ -887,6 +910,8 @@ class World:
         longest = self.settings.retry_elsewhere
         if longest is None or task.event.follow.ids or not self.is_met(task.event.after):
             return False
+        if not self.values.are_held(task):
+            return False
         return self.now > task.queued + max(longest, RETRY_PAUSE) + 1e-6
 
     def note_all_tried(self, task: Task) -> None:
@@ -900,7 +925,7 @@ class World:
     def is_fresh(self, task: Task) -> bool:
         """Whether it may run, and never was on an engine."""
         waits = not task.answers and task.attempt is None and not task.attempts
-        return waits and self.is_met(task.event.after)
+        return waits and self.is_met(task.event.after) and self.values.are_held(task)
 
     def may_run_on(self, task: Task, engine: Engine) -> bool:
         """Whether its `targets` and its `follow` let it run on an engine."""
@@ -911,6 +936,9 @@ class World:
             return True
         succeeded, failed = self.ends(here)
         return stock(event.follow).check(succeeded, failed)
+
+    def succeeded(self, msg_id: str) -> bool:
+        return msg_id in self.tasks and self.tasks[msg_id].succeeded
 
     def is_met(self, dependency: Dependency) -> bool:
         return not dependency.ids or stock(dependency).check(*self.ends())
@@ -947,6 +975,8 @@ class World:
                 else:
                     self.tasks[action.msg_id].runs += 1
                     self.reply(action, "ok", met=True)
+            elif self.values.questions:
+                self.values.answer()
             elif (deadline := self.core.next_deadline()) is not None:
                 self.pass_time(max(0.0, deadline - self.now))
             else:
@@ -957,6 +987,13 @@ class World:
             runs = 1 + task.event.retries + task.free
             assert task.runs <= runs, f"{msg_id} ran {task.runs} times"
         assert self.core.next_deadline() is None
+        assert not self.values.held
+
+
+def dependencies_of(event: TaskSubmitted) -> dict[str, Dependency]:
+    """What a task waits for, by the names of the fields."""
+    arguments = Dependency(event.rich.arguments)
+    return {"after": event.after, "follow": event.follow, "arguments": arguments}
 
 
 def stock(dependency: Dependency) -> ipp.Dependency:

@@ -177,7 +177,7 @@ class CriticalPath:
             return
         path.reach(self._sweep)
         length = self._rank(task, step.now)
-        for ids in (task.after.ids, task.follow.ids):
+        for ids in (task.after.ids, task.follow.ids, task.rich.arguments):
             step.work_left -= len(ids)
             for msg_id in ids:
                 other = self._tasks.get(msg_id)
