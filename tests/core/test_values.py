@@ -210,6 +210,15 @@ def test_a_task_lends_its_priority_to_those_that_it_needs() -> None:
     assert core.reply("a", "running") == [relay("running", "a"), assign("p", "a")]
 
 
+def test_what_is_needed_is_on_the_path_of_those_that_need_it() -> None:
+    core = Driver("a", order="critical-path")
+    for msg_id in ("running", "first", "p"):
+        core.submit(msg_id)
+    core.submit("user", arguments=("p",))
+    core.wait(1)
+    assert core.reply("a", "running") == [relay("running", "a"), assign("p", "a")]
+
+
 # -- values that a client has to send --------------------------------------------------------
 
 
