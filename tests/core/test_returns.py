@@ -9,7 +9,7 @@ from ipp_richsched.core.events import EngineUnregistered
 from ipp_richsched.core.graph import SWEEP
 
 from .conftest import SLICE
-from .driver import Driver, assign
+from .driver import Driver, assign, relay
 
 
 @pytest.mark.parametrize("stranded_timeout", [1, None])
@@ -104,3 +104,11 @@ def test_what_is_answered_is_not_kept_for_a_task_that_runs_on() -> None:
     kept, _ = driver.core.state.graph.pop("runs on")
     assert kept is not None
     assert len(kept) <= SWEEP
+
+
+def test_an_engine_is_busy_no_more_while_another_runs_the_task() -> None:
+    core = Driver("b", "a")
+    core.submit("t")
+    assert core.reply("a", "t", "error", busy=5) == [assign("t", "b")]
+    assert core.wait(6) == []
+    assert core.reply("b", "t") == [relay("t", "b")]
