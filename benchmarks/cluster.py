@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -44,6 +45,8 @@ class Cluster:
     engines : int
     config : dict
         The scheduler's, such as ``{"TaskScheduler": {"hwm": 0}}``.
+    clients : int
+        How many there are, which submit in turns.
 
     Raises
     ------
@@ -51,7 +54,13 @@ class Cluster:
         If the scheduler does not start.
     """
 
-    def __init__(self, kind: str, engines: int = 16, config: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        engines: int = 16,
+        config: dict[str, Any] | None = None,
+        clients: int = 1,
+    ) -> None:
         self.kind = kind
         self.names = [f"{number:08x}-67cc4e9b89adf2d355e6e762" for number in range(engines)]
         self.submitted = 0
@@ -70,7 +79,7 @@ class Cluster:
         ]
         self._context = zmq.Context()
         try:
-            self._bind(urls)
+            self._bind(urls, clients)
             for process in self._processes:
                 process.start()
             self.scheduler = psutil.Process(self._processes[1].pid)
@@ -79,17 +88,20 @@ class Cluster:
             self.close()
             raise
 
-    def _bind(self, urls: dict[str, str]) -> None:
+    def _bind(self, urls: dict[str, str], clients: int) -> None:
         self._notifier = self._context.socket(zmq.XPUB)
         self._query = self._context.socket(zmq.ROUTER)
-        self.client = self._context.socket(zmq.DEALER)
-        for socket in (self._notifier, self._query, self.client):
+        self._clients = [self._context.socket(zmq.DEALER) for _ in range(clients)]
+        for socket in (self._notifier, self._query, *self._clients):
             socket.set_hwm(0)
         self._notifier.bind(urls["notify"])
         self._query.bind(urls["query"])
-        self.client.setsockopt(zmq.IDENTITY, b"5cd3d2f1-67cc4e9b89adf2d355e6e762")
-        self.client.connect(urls["client"])
-        self._send = Channel(self.client).send
+        self._poller = zmq.Poller()
+        for number, client in enumerate(self._clients):
+            client.setsockopt(zmq.IDENTITY, b"%08x-67cc4e9b89adf2d355e6e762" % number)
+            client.connect(urls["client"])
+            self._poller.register(client, zmq.POLLIN)
+        self._sends = [Channel(client).send for client in self._clients]
 
     def _announce(self) -> None:
         if self.kind != RELAY:
@@ -112,7 +124,8 @@ class Cluster:
         msg_id = messages.msg_id(self.submitted)
         self.submitted += 1
         self.outstanding += 1
-        self._send(messages.task(msg_id, buffers, **fields))
+        send = self._sends[self.submitted % len(self._sends)]
+        send(messages.task(msg_id, buffers, **fields))
         return msg_id
 
     def answer(self) -> None:
@@ -123,21 +136,27 @@ class Cluster:
         StuckError
             If none comes.
         """
-        if not self.client.poll(int(DEADLINE * 1000)):
-            raise StuckError(f"{self.kind}: {self.outstanding} tasks are not answered")
-        messages.receive(self.client)
-        self.outstanding -= 1
+        self._wait()
+        for client in self._clients:
+            with suppress(zmq.Again):
+                messages.receive(client)
+                self.outstanding -= 1
+                return
 
     def drain(self, outstanding: int = 0) -> None:
         """Take answers until at most so many tasks are without one."""
         while self.outstanding > outstanding:
-            self.answer()
-            try:
-                while True:
-                    messages.receive(self.client)
-                    self.outstanding -= 1
-            except zmq.Again:
-                pass
+            self._wait()
+            for client in self._clients:
+                with suppress(zmq.Again):
+                    while True:
+                        messages.receive(client)
+                        self.outstanding -= 1
+
+    def _wait(self) -> None:
+        """Wait until a client has got something."""
+        if not self._poller.poll(int(DEADLINE * 1000)):
+            raise StuckError(f"{self.kind}: {self.outstanding} tasks are not answered")
 
     def flow(
         self,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from . import shapes
 from .cluster import Cluster
 from .peers import OURS, RELAY, STOCK
+from .shapes import MakeShape
 
 Figures: TypeAlias = dict[str, float]
 """What one take of a load gave, by unit."""
@@ -110,6 +111,9 @@ class Load:
         What ours is compared with as well: one of `kinds`, or of `BASES`, or nothing.
     engines, hwm : int
     scheme : str
+    settings : dict
+        Others of `RichTaskScheduler`.
+    clients : int
     tasks : int
         How many tasks a take has; `slow` times fewer for the stock class.
     slow : int
@@ -126,6 +130,8 @@ class Load:
     engines: int = 16
     hwm: int = 1
     scheme: str = "leastload"
+    settings: dict[str, object] = field(default_factory=dict)
+    clients: int = 1
     tasks: int = 2_000
     slow: int = 4
     takes: int = 11
@@ -133,7 +139,10 @@ class Load:
     @property
     def config(self) -> dict[str, dict[str, object]]:
         """The settings of a cluster."""
-        return {"TaskScheduler": {"hwm": self.hwm, "scheme_name": self.scheme}}
+        return {
+            "TaskScheduler": {"hwm": self.hwm, "scheme_name": self.scheme},
+            "RichTaskScheduler": self.settings,
+        }
 
     def tasks_for(self, kind: str, scale: float) -> int:
         """How many tasks a take has."""
@@ -147,8 +156,10 @@ BASES: dict[str, Load] = {
         "different sets, none queued", take=partial(cpu, shape=shapes.different_targets, window=16)
     ),
     "a backlog of 1,000": Load("backlog of 1,000", take=partial(backlog, size=1_000)),
+    "flat, 1,024 engines": Load("flat, 1,024 engines", engines=1_024, tasks=6_000),
+    "100,000 waiting": Load("100,000 waiting", prepare=partial(wait, tasks=100_000)),
 }
-"""What ours is compared with, done by a cluster of ours with 16 engines in the same rounds."""
+"""What ours is compared with, done by a cluster of ours in the same rounds."""
 
 EIGHTH = "stock / ours >= 8"
 FLAT = "ours <= 1.2 flat"
@@ -231,10 +242,49 @@ def _shaped() -> list[Load]:
     ]
 
 
+def _rich() -> list[Load]:
+    """What priority, fairness and critical path cost; beside the same without."""
+    everything = {"fair": True, "order": "critical-path"}
+    loads: list[tuple[str, dict[str, object], MakeShape, str, dict[str, Any]]] = [
+        ("rich: priority", {}, shapes.prioritized, "flat", {}),
+        ("rich: fair", {"fair": True}, shapes.flat, "flat", {}),
+        ("rich: critical path", {"order": "critical-path"}, shapes.flat, "flat", {}),
+        ("rich: all", everything, shapes.prioritized, "flat", {}),
+        (
+            "rich: all, 1,024 engines",
+            everything,
+            shapes.prioritized,
+            "flat, 1,024 engines",
+            {"engines": 1_024, "tasks": 6_000, "takes": 5},
+        ),
+        (
+            "rich: all, 100,000 waiting for a long one",
+            everything,
+            shapes.prioritized,
+            "100,000 waiting",
+            {"prepare": partial(wait, tasks=100_000), "takes": 7},
+        ),
+    ]
+    return [
+        Load(
+            name,
+            "ours <= 1.25 without" if settings is everything else "",
+            take=partial(cpu, shape=shape),
+            kinds=(OURS,),
+            beside=beside,
+            settings=settings,
+            clients=3,
+            **others,
+        )
+        for name, settings, shape, beside, others in loads
+    ]
+
+
 LOADS = [
     *_flat(),
     *_crowded(),
     *_shaped(),
+    *_rich(),
     Load(
         "10,000 different sets of targets queued",
         "ours <= 1.2 with none",

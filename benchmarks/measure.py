@@ -58,11 +58,12 @@ def measure(load: Load, scale: float = 1.0) -> list[Row]:
     with ExitStack() as stack:
         turns = []
         for kind in load.kinds:
-            cluster = stack.enter_context(Cluster(kind, load.engines, load.config))
+            cluster = stack.enter_context(Cluster(kind, load.engines, load.config, load.clients))
             load.prepare(cluster)
             turns.append((kind, load, cluster))
         if base is not None:
-            cluster = stack.enter_context(Cluster(OURS, base.engines, base.config))
+            cluster = stack.enter_context(Cluster(OURS, base.engines, base.config, load.clients))
+            base.prepare(cluster)
             turns.append((BASE, base, cluster))
         rounds: list[dict[str, Figures]] = []
         for number in range(load.takes):

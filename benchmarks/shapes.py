@@ -29,6 +29,12 @@ def flat(engines: Sequence[str]) -> Shape:
         yield {}
 
 
+def prioritized(engines: Sequence[str]) -> Shape:
+    """Tasks with three priorities, of three functions."""
+    for number in count():
+        yield {"priority": number % 3, "function": f"step {number // 3 % 3}"}
+
+
 def layers(engines: Sequence[str]) -> Shape:
     """Layers of 50 tasks, each after all of five, at random, of the layer before."""
     random = Random(1)

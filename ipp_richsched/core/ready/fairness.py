@@ -71,9 +71,13 @@ class Account:
 
     def standing(self, now: float) -> Standing:
         """What decides whether it is next."""
+        held = self.held
+        if not held:
+            return self.used, 0
         of = self if self.ended else self.level
-        expected = self.held * of.worked / of.ended if of.ended else 0.0
-        return self.used + max(expected, self.running * now - self.starts), self.held
+        expected = held * of.worked / of.ended if of.ended else 0.0
+        ran = self.running * now - self.starts
+        return self.used + (expected if expected > ran else ran), held
 
     def come_back(self, now: float) -> None:
         """It has a task ready, and had none: it has saved up nothing."""
@@ -134,7 +138,8 @@ class Level:
         """A task of a client is being assigned; O(clients with tasks ready)."""
         least = account.standing(now)[0]
         for other in self.waiting:
-            least = min(least, other.standing(now)[0])
+            if other is not account and other.used < least:
+                least = min(least, other.standing(now)[0])
         self.clock = max(self.clock, least)
 
     def tidy(self) -> None:
@@ -180,8 +185,12 @@ class FairQueue:
         return [group for account in self._waiting() for group in account.queue.groups()]
 
     def holds(self, targets: frozenset[bytes] | None, excluded: frozenset[Engine]) -> bool:
-        """Whether tasks with these are queued."""
-        return any(account.queue.holds(targets, excluded) for account in self._waiting())
+        """Whether tasks with these are queued; O(clients with tasks ready)."""
+        for level in self._levels.values():
+            for account in level.waiting:
+                if account.queue.holds(targets, excluded):
+                    return True
+        return False
 
     def group_of(self, task: Task) -> Group:
         """The group of a queued task."""
@@ -289,15 +298,20 @@ class FairQueue:
     def _account(self, task: Task) -> Account:
         """The account that a task is for; a new one, if there is none."""
         number = task.rank // self._step
+        try:
+            return self._levels[number].accounts[task.client]
+        except KeyError:
+            return self._open(number, task.client)
+
+    def _open(self, number: int, client: bytes) -> Account:
+        """A new account."""
         level = self._levels.get(number)
         if level is None:
             for level in [level for level in self._levels.values() if level.is_idle]:
                 self._forget(level)
             level = self._levels[number] = Level(number)
             insort(self._sorted, number)
-        account = level.accounts.get(task.client)
-        if account is None:
-            account = level.accounts[task.client] = Account(level, self._engines)
+        account = level.accounts[client] = Account(level, self._engines)
         return account
 
     def _forget(self, level: Level) -> None:
