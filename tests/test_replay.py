@@ -15,7 +15,7 @@ from ipp_richsched.cli import main
 from ipp_richsched.workflows import replay
 from ipp_richsched.workflows.attempts import Attempt, engine_table, out_of_order
 from ipp_richsched.workflows.local_cluster import local_cluster
-from ipp_richsched.workflows.replay import EXAMPLE, Replay, run
+from ipp_richsched.workflows.replay import EXAMPLE, Replay, cost_of, run
 from ipp_richsched.workflows.schedule import list_schedule
 from ipp_richsched.workflows.steps import Step, bounds, scaled
 from ipp_richsched.workflows.wfformat import load
@@ -128,7 +128,7 @@ def test_the_longest_path_comes_first_where_that_is_asked_for(tmp_path: Path) ->
         Processes(tmp_path),
         local_cluster(1, controller_args=order) as client,
     ):
-        ran = run(client, steps, "critical-path")
+        ran = run(client, steps, cost_of)
     assert ran.problems == []
     names = [attempt.task for attempt in sorted(ran.attempts, key=lambda attempt: attempt.started)]
     assert names == ["busy", "head", "tail", "a", "b"]

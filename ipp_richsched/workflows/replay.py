@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ipyparallel as ipp
 
@@ -47,7 +48,11 @@ class Replay:
     problems: list[str]
 
 
-def run(client: ipp.Client, steps: Sequence[Step], order: str = "fifo") -> Replay:
+def run(
+    client: ipp.Client,
+    steps: Sequence[Step],
+    flags_of: Callable[[Step], dict[str, Any]] | None = None,
+) -> Replay:
     """Run `steps` through a load-balanced view; each one sleeps for its duration.
 
     Parameters
@@ -56,18 +61,18 @@ def run(client: ipp.Client, steps: Sequence[Step], order: str = "fifo") -> Repla
         A client with at least one engine.
     steps : sequence of Step
         In topological order.
-    order : {"fifo", "critical-path"}
-        That of the scheduler; for the latter it is told what the tasks cost.
+    flags_of : callable, optional
+        The flags of a step's task besides `after`; then the view is a rich one.
 
     Returns
     -------
     Replay
     """
-    view = client.load_balanced_view() if order == "fifo" else rich_view(client)
+    view = client.load_balanced_view() if flags_of is None else rich_view(client)
     results: dict[str, ipp.AsyncResult] = {}
     submitted = time.time()
     for step in steps:
-        flags = {} if order == "fifo" else {"cost": step.seconds}
+        flags = {} if flags_of is None else flags_of(step)
         with view.temp_flags(after=[results[parent] for parent in step.parents], **flags):
             results[step.name] = view.apply_async(time.sleep, step.seconds)
     # A scheduler that leaves no engine idle while a task is ready stays within the sum of the two
@@ -98,6 +103,11 @@ def run(client: ipp.Client, steps: Sequence[Step], order: str = "fifo") -> Repla
     problems += [f"{name}: started before its parents were completed" for name in early]
     makespan = max((attempt.ended for attempt in attempts), default=submitted) - submitted
     return Replay(attempts, makespan, problems)
+
+
+def cost_of(step: Step) -> dict[str, Any]:
+    """The flags that tell what a step costs."""
+    return {"cost": step.seconds}
 
 
 def replay(path: Path, n: int, seconds: float, order: str = "fifo") -> int:
@@ -135,7 +145,7 @@ def replay(path: Path, n: int, seconds: float, order: str = "fifo") -> int:
     print(f"starting a controller and {n} engines", flush=True)
     with local_cluster(n, controller_args=[f"--RichTaskScheduler.order={order}"]) as client:
         engines = list(client.ids)
-        ran = run(client, steps, order)
+        ran = run(client, steps, None if order == "fifo" else cost_of)
         died = {engine: "died" for engine in engines if engine not in client.ids}
     print()
     print(engine_table(ran.attempts, engines, died))
