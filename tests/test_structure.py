@@ -32,9 +32,10 @@ RULES: dict[str, set[str]] = {
     "scheduler": {"core", "wire"},
     "controller": {"core", "wire", "scheduler"},
     "client": {"wire"},
+    "monitor": {"client", "core", "wire"},
     "workflows": {"client"},
     "demo": {"workflows"},
-    "cli": {"controller", "demo", "workflows"},
+    "cli": {"controller", "core", "demo", "monitor", "workflows"},
 }
 """What each folder may import besides itself."""
 

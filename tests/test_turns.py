@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 import zmq
 
-from ipp_richsched import RichTaskScheduler
-from ipp_richsched.core.log import replay, write_log
-from ipp_richsched.core.machine import Trace
-from ipp_richsched.core.settings import Settings
+from ipp_richsched.core.log import Step, read_line, step_line
+from ipp_richsched.core.replay import replay
 from ipp_richsched.scheduler.turns import BATCH, ROUNDS
 
 from .lists import Frames, ListCluster, msg_id_of
@@ -222,18 +220,17 @@ def test_a_client_may_not_call_itself_like_an_attempt(number: bytes) -> None:
     assert not cluster.engines.sent
 
 
-class Recording(RichTaskScheduler):
-    """Keeps the log of its core."""
-
-    def _make_trace(self, settings: Settings) -> Trace:
-        self.lines: list[str] = []
-        return write_log(self.lines.append, settings)
-
-
 def test_the_events_of_a_scheduler_give_the_same_actions_again() -> None:
-    cluster = ListCluster(
-        Recording, TaskScheduler={"hwm": 2, "scheme_name": "twobin"}, RichTaskScheduler={}
-    )
+    cluster = ListCluster(TaskScheduler={"hwm": 2, "scheme_name": "twobin"})
+    steps: list[Step] = []
+
+    def trace(*step: Any) -> None:
+        line = read_line(step_line(*step))
+        assert isinstance(line, Step)
+        steps.append(line)
+
+    core = cluster.scheduler._core
+    core.trace = trace
     cluster.register(*[b"e%d" % number for number in range(5)])
     for number in range(100):
         msg_id = cluster.submit(retries=1)
@@ -242,7 +239,5 @@ def test_the_events_of_a_scheduler_give_the_same_actions_again() -> None:
         for task in cluster.engines.take()[:-1]:
             cluster.reply(task, "error" if number % 3 else "ok")
         cluster.wait(0.05)
-    scheduler = cluster.scheduler
-    assert isinstance(scheduler, Recording)
-    assert replay(scheduler.lines) == (len(scheduler.lines) - 1, "")
-    assert len(scheduler.lines) > 200
+    assert replay(core.state.settings, steps) == (len(steps), None)
+    assert len(steps) > 200

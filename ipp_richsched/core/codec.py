@@ -49,9 +49,9 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, frozenset):
         return sorted(to_plain(item) for item in value)
     kind: Any = type(value)
-    if kind in _KNOWN.values():
+    if kind in KNOWN:
         plain = {TYPE: kind.__name__}
-        for name, default in _fields(kind).items():
+        for name, default in written_fields(kind).items():
             field = getattr(value, name)
             if field != default:
                 plain[name] = to_plain(field)
@@ -90,7 +90,7 @@ _OTHER = object()  # what a reader returns for data of another kind
 def _reader(kind: Any) -> Callable[[Any], Any] | None:
     """What reads data of one kind."""
     origin, arguments = get_origin(kind), get_args(kind)
-    if kind in _KNOWN.values():
+    if kind in KNOWN:
         return lambda plain: _read_known(plain, kind)
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return lambda plain: kind.__members__.get(plain, _OTHER) if _is(plain, str) else _OTHER
@@ -112,7 +112,7 @@ def _is(plain: Any, kind: type | tuple[type, ...]) -> bool:
 def _read_known(plain: Any, kind: type) -> Any:
     if not isinstance(plain, dict) or plain.get(TYPE) != kind.__name__:
         return _OTHER
-    fields, hints = _fields(kind), _hints(kind)
+    fields, hints = written_fields(kind), hints_of(kind)
     values: dict[str, Any] = {name: None for name in hints if hints[name] is Any}
     for name, value in plain.items():
         if name == TYPE:
@@ -130,9 +130,9 @@ def _read_known(plain: Any, kind: type) -> Any:
 
 
 @cache
-def _fields(kind: type) -> dict[str, Any]:
+def written_fields(kind: type) -> dict[str, Any]:
     """The fields that are written, with their defaults."""
-    hints = _hints(kind)
+    hints = hints_of(kind)
     return {
         name: parameter.default
         for name, parameter in signature(kind).parameters.items()
@@ -141,30 +141,33 @@ def _fields(kind: type) -> dict[str, Any]:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def hints_of(kind: type) -> dict[str, Any]:
+    """The types of all fields."""
     if kind is Dependency:
         return {"ids": tuple[str, ...], "all": bool, "success": bool, "failure": bool}
     return get_type_hints(kind)
 
 
-def _classes(module: types.ModuleType) -> dict[str, type]:
+def _classes(module: types.ModuleType) -> list[type]:
     """The classes of a module that have fields."""
-    return {
-        name: value
-        for name, value in vars(module).items()
+    return [
+        value
+        for value in vars(module).values()
         if isinstance(value, type) and (is_dataclass(value) or hasattr(value, "_fields"))
-    }
+    ]
 
 
-_KNOWN: dict[str, type] = {
-    **_classes(failures),
-    **_classes(attempt_reasons),
-    **_classes(reasons),
-    **_classes(notices),
-    **_classes(events),
-    **_classes(actions),
-    "Dependency": Dependency,
-    "RichFlags": RichFlags,
-    "Settings": Settings,
-}
-"""Every class that can be written, by its name."""
+KNOWN: frozenset[type] = frozenset(
+    [
+        *_classes(failures),
+        *_classes(attempt_reasons),
+        *_classes(reasons),
+        *_classes(notices),
+        *_classes(events),
+        *_classes(actions),
+        Dependency,
+        RichFlags,
+        Settings,
+    ]
+)
+"""Every class that can be written."""

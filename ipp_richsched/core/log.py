@@ -1,93 +1,194 @@
-"""A log of events, and whether the same events give the same actions again.
+"""The lines of an event log, written and read back.
 
-The first line of a log says which format it has and what the settings were.  Each other line is
-a step of the core: its time, its event, and the actions that it led to.
+`docs/event_log.md` describes them.  A file begins with a header: the format, the settings, what
+the time was.  Then each step of the core has a line: its time, its event, and the actions that
+it led to.  No message is in it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from json.encoder import encode_basestring_ascii as text_of_str
+from typing import Any, NamedTuple, TypeAlias
 
 from .actions import Action
 from .codec import CodecError, from_plain, to_plain
 from .events import Event
-from .machine import SchedulerCore
+from .fast_codec import COMPACT, to_json
 from .settings import Settings
-from .story import CoreError
 
-FORMAT = 1
+NAME = "ipp_richsched event log"
+"""The name of the format: it stands in the first line of each file."""
+
+VERSION = 1
 """The version of the format."""
 
 
 class LogError(ValueError):
-    """A log cannot be read; the text names the line."""
+    """A line, or a log, cannot be read; the text says why."""
 
 
-def write_log(write: Callable[[str], object], settings: Settings) -> Callable[..., None]:
-    """Begin a log.
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first line of a file.
 
-    Parameters
+    Attributes
     ----------
-    write : callable
-        Called with each line, its end included.
     settings : Settings
-        Those of the core whose steps are to be written.
-
-    Returns
-    -------
-    callable
-        The `trace` for that core.
+        Those of the core, with its seed.
+    run : str
+        What names the run of a scheduler: it is the same in all its files.
+    part : int
+        Which of the files of the run this is; 1 for the first.
+    wall, now : float
+        When the file was begun: in seconds since 1970, and on the clock of the steps.
+    package : str
+        The version of this package.
+    replayable : bool
+        Whether the same events lead to the same actions: not where a subclass counts loads itself.
+    engines : mapping of str to str
+        What people call the engines that are registered, by their identities.
     """
 
-    def trace(now: float, event: Event, actions: list[Action]) -> None:
-        """Write one step."""
-        line = {"now": now, "event": to_plain(event), "actions": to_plain(actions)}
-        write(json.dumps(line) + "\n")
+    settings: Settings
+    run: str
+    part: int
+    wall: float
+    now: float
+    package: str = ""
+    replayable: bool = True
+    engines: Mapping[str, str] = field(default_factory=dict)
 
-    write(json.dumps({"format": FORMAT, "settings": to_plain(settings)}) + "\n")
-    return trace
 
+class Step(NamedTuple):
+    """A step of the core, not looked into yet: `event_of` and `actions_of` do that.
 
-def replay(lines: Iterable[str]) -> tuple[int, str]:
-    """Feed a log to a new core.
-
-    Parameters
+    Attributes
     ----------
-    lines : iterable of str
-        The lines of the log.
+    now : float
+        Its time.
+    event : object
+        The event, as plain data.
+    actions : object
+        The actions, as plain data.
+    called : str
+        What people call the engine that was registered, if one was.
+    """
 
-    Returns
-    -------
-    int
-        How many events were fed.
-    str
-        Where the new core did something else than the log says, and what; empty if nowhere.
+    now: float
+    event: Any
+    actions: Any
+    called: str = ""
+
+
+class Gap(NamedTuple):
+    """Steps are missing here: they could not be written.
+
+    Attributes
+    ----------
+    lost : int
+        How many.
+    """
+
+    lost: int
+
+
+Line: TypeAlias = Header | Step | Gap
+"""What a line can be."""
+
+
+def header_line(header: Header) -> str:
+    """Write the first line of a file."""
+    line = {
+        "format": NAME,
+        "version": VERSION,
+        "package": header.package,
+        "run": header.run,
+        "part": header.part,
+        "wall": header.wall,
+        "now": header.now,
+        "replayable": header.replayable,
+        "settings": to_plain(header.settings),
+        "engines": dict(header.engines),
+    }
+    return json.dumps(line, separators=COMPACT) + "\n"
+
+
+def step_line(now: float, event: Event, actions: Iterable[Action], called: str = "") -> str:
+    """Write a step; `called` is what people call the engine that it registers."""
+    last = f',"called":{text_of_str(called)}' if called else ""
+    decided = ",".join(map(to_json, actions))
+    return f'{{"now":{now!r},"event":{to_json(event)},"actions":[{decided}]{last}}}\n'
+
+
+def gap_line(lost: int) -> str:
+    """Write that so many steps are missing."""
+    return f'{{"lost":{lost}}}\n'
+
+
+def read_line(line: str) -> Line:
+    """Read a line.
 
     Raises
     ------
     LogError
-        If a line cannot be read.
+        If it is none of an event log, or of another version.
     """
-    core: SchedulerCore | None = None
-    number = 0
-    for number, line in enumerate(lines):
-        try:
-            entry = json.loads(line)
-            if core is None:
-                if entry.get("format") != FORMAT:
-                    raise LogError(f"its format is {entry.get('format')!r}, not {FORMAT}")
-                core = SchedulerCore(from_plain(entry["settings"], Settings))
-                continue
-            event, now = from_plain(entry["event"], Event), entry["now"]
-            expected = from_plain(entry["actions"], tuple[Action, ...])
-        except (LogError, CodecError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LogError(f"line {number + 1} of the log: {error}") from None
-        try:
-            actions = core.handle(event, now=now)
-        except CoreError as error:
-            actions = error.actions
-        written = from_plain(to_plain(actions), tuple[Action, ...])
-        if written != expected:
-            return number, f"line {number + 1}: {event} led to {written}, and then to {expected}"
-    return number, ""
+    try:
+        plain = json.loads(line)
+    except (ValueError, RecursionError):
+        raise LogError("it is no JSON") from None
+    if not isinstance(plain, dict):
+        raise LogError("it is no JSON object")
+    try:
+        if "format" in plain:
+            return _read_header(plain)
+        if "lost" in plain:
+            return Gap(int(plain["lost"]))
+        return Step(
+            float(plain["now"]), plain["event"], plain["actions"], str(plain.get("called", ""))
+        )
+    except KeyError as error:
+        raise LogError(f"it has no {error}") from None
+    except (CodecError, TypeError, ValueError) as error:
+        raise LogError(f"{error}") from None
+
+
+def _read_header(plain: dict[str, Any]) -> Header:
+    if plain["format"] != NAME:
+        raise LogError(f"its format is {plain['format']!r:.100}, not {NAME!r}")
+    if plain["version"] != VERSION:
+        raise LogError(
+            f"its version is {plain['version']!r:.100}, and this version of ipp_richsched reads"
+            f" version {VERSION}"
+        )
+    return Header(
+        from_plain(plain["settings"], Settings),
+        str(plain["run"]),
+        int(plain["part"]),
+        float(plain["wall"]),
+        float(plain["now"]),
+        str(plain["package"]),
+        bool(plain["replayable"]),
+        {str(engine): str(called) for engine, called in dict(plain["engines"]).items()},
+    )
+
+
+def event_of(step: Step) -> Event:
+    """Read the event of a step; raises LogError if there is none."""
+    try:
+        event: Event = from_plain(step.event, Event)
+    except CodecError as error:
+        raise LogError(f"{error}") from None
+    return event
+
+
+def actions_of(step: Step) -> tuple[Action, ...]:
+    """Read the actions of a step; raises LogError if one is none."""
+    try:
+        actions: tuple[Action, ...] = from_plain(step.actions, tuple[Action, ...])
+    except CodecError as error:
+        raise LogError(f"{error}") from None
+    return actions

@@ -75,10 +75,12 @@ class SchedulerCore:
     pool : EnginePool or None
         The engines, for a subclass of the scheduler that counts their loads in its own way.
     trace : callable or None
-        Called with the time, the event and the actions of each step: see `ipp_richsched.core.log`.
+        See below.
 
     Attributes
     ----------
+    trace : callable or None
+        Called with the time, the event and the actions of each step; it may be set later.
     needed : mapping of str to Value
         By msg_id, the tasks of which `TaskReplied` has to give the size.
     """
@@ -97,7 +99,7 @@ class SchedulerCore:
         self.pool = pool
         self.tasks = self.state.tasks
         self.needed = self.state.values.uses
-        self._trace = trace
+        self.trace = trace
         self._backlog = self.state.backlog
         self._grace = settings.engine_grace
         self._now = -math.inf
@@ -175,17 +177,17 @@ class SchedulerCore:
         except Exception as error:
             raise self._recovery.struck(step, event, error) from error
         finally:
-            if self._trace is not None:
+            if self.trace is not None:
                 self._tell_trace(step, event)
         return step.actions
 
     def _tell_trace(self, step: Step, event: Event) -> None:
         """Have the trace told of a step; what goes wrong there is no matter of the tasks."""
-        assert self._trace is not None
+        assert self.trace is not None
         try:
-            self._trace(step.now, event, step.actions)
+            self.trace(step.now, event, step.actions)
         except Exception as error:
-            self._trace = None
+            self.trace = None
             self._lifecycle.warn(step, TraceFailed(f"{type(error).__name__}: {error}"))
 
     @property

@@ -33,13 +33,14 @@ from ..core.events import (
     Event,
     TaskReplied,
 )
-from ..core.machine import SchedulerCore, Trace
+from ..core.machine import SchedulerCore
 from ..core.settings import Settings
 from ..wire.checks import printable
 from ..wire.messages import Frames, Wire
 from ..wire.requests import Asked
 from ..wire.transport import Channel
 from .connections import Watch, guard, news_of
+from .event_logging import EventLogging
 from .hooked import HookedPool
 from .hub_line import bound
 from .interrupts import Interrupts
@@ -52,7 +53,7 @@ from .values import size_of
 
 
 @without_removed_methods
-class RichTaskScheduler(TaskScheduler):
+class RichTaskScheduler(EventLogging, TaskScheduler):
     """A task scheduler that never leaves a task waiting in silence.
 
     Takes the place of `ipyparallel.controller.task_scheduler.TaskScheduler`.  A subclass
@@ -215,7 +216,7 @@ class RichTaskScheduler(TaskScheduler):
             values_size_limit=self.values_size_limit,
             seed=seed,
         )
-        self._core = SchedulerCore(settings, pool, self._make_trace(settings))
+        self._core = SchedulerCore(settings, pool)
 
     def _make_pool(self) -> EnginePool:
         scheme = self._scheme
@@ -226,10 +227,6 @@ class RichTaskScheduler(TaskScheduler):
             return EnginePool(scheme, self.hwm, self._random)
         hooks = (self.add_job, self.finish_job)
         return HookedPool(scheme, self.hwm, self._random, *hooks, self.log)
-
-    def _make_trace(self, settings: Settings) -> Trace | None:
-        """What is told of each step of the core: nothing, but in a subclass for tests."""
-        return None
 
     _turns: Turns | None = None  # until it is started
 
@@ -268,6 +265,7 @@ class RichTaskScheduler(TaskScheduler):
         self._wire = Wire(self.session, channels.engines.addresses)
         self._channels = channels
         lines = Lines(self.log, loop, clock)
+        self._begin_event_log(self._core, self._wire.names.called, loop, clock, lines)
         interrupts = Interrupts(
             self.control,
             self.session,
