@@ -106,6 +106,18 @@ def _parser() -> argparse.ArgumentParser:
         help="which of the tasks that may run comes first (default: %(default)s)",
     )
     command.set_defaults(run=_replay)
+
+    text = "tell a task's story from an event log (c.RichTaskScheduler.event_log)"
+    command = commands.add_parser("explain", help=text, description=_sentence(text))
+    command.add_argument("log", metavar="LOG", type=Path, help="the event log")
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument("msg_id", metavar="MSG_ID", nargs="?", help="the task")
+    what.add_argument(
+        "--replay",
+        action="store_true",
+        help="feed the log to a new scheduler instead, and say where it decides otherwise",
+    )
+    command.set_defaults(run=_explain)
     return parser
 
 
@@ -193,6 +205,22 @@ def _replay(arguments: argparse.Namespace) -> int:
         return _error(error, _BAD_INPUT)
     except ClusterError as error:
         return _error(error, _FAILED)
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from ..core.log import LogError
+    from ..monitor.explain import explain
+    from ..monitor.replay import replay
+
+    try:
+        if not arguments.replay:
+            print(explain(arguments.log, arguments.msg_id))
+            return 0
+        runs = replay(arguments.log)
+    except LogError as error:
+        return _error(error, _FAILED)
+    print(*runs, sep="\n")
+    return 0 if all(run.is_same for run in runs) else _FAILED
 
 
 def _error(error: Exception, status: int) -> int:
