@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..core.actions import Action
@@ -104,7 +105,7 @@ class EventLog:
 
     def _in_loop(self, function: Callable[[str], object]) -> Callable[[str], object]:
         """The same, to be called in the thread."""
-        return lambda text: self._loop.add_callback(function, text)
+        return lambda text: self._loop.add_callback(partial(function, text))
 
 
 class _Writer:
