@@ -72,7 +72,11 @@ class Cluster:
         self._connected = fork.Event()
         self._processes = [
             fork.Process(target=run_hub, args=(urls["monitor"],), daemon=True),
-            fork.Process(target=run_scheduler, args=(kind, urls, config or {}), daemon=True),
+            fork.Process(
+                target=run_scheduler,
+                args=(kind, urls, config or {}, self._directory.name),
+                daemon=True,
+            ),
             fork.Process(
                 target=run_engines, args=(urls["engine"], self.names, self._connected), daemon=True
             ),

@@ -156,6 +156,7 @@ BASES: dict[str, Load] = {
         "different sets, none queued", take=partial(cpu, shape=shapes.different_targets, window=16)
     ),
     "a backlog of 1,000": Load("backlog of 1,000", take=partial(backlog, size=1_000)),
+    "layers of 50": Load("layers of 50", take=partial(cpu, shape=shapes.layers, window=256)),
     "flat, 1,024 engines": Load("flat, 1,024 engines", engines=1_024, tasks=6_000),
     "100,000 waiting": Load("100,000 waiting", prepare=partial(wait, tasks=100_000)),
 }
@@ -280,11 +281,29 @@ def _rich() -> list[Load]:
     ]
 
 
+def _logged() -> list[Load]:
+    """What the event log costs; beside the same without."""
+    settings: dict[str, object] = {"event_log": "events.jsonl"}
+    layers = BASES["layers of 50"]
+    return [
+        Load("event log: flat", kinds=(OURS,), settings=settings, tasks=4_000),
+        Load(
+            "event log: layers of 50, each task after 5",
+            take=layers.take,
+            kinds=(OURS,),
+            beside=layers.name,
+            settings=settings,
+            tasks=4_000,
+        ),
+    ]
+
+
 LOADS = [
     *_flat(),
     *_crowded(),
     *_shaped(),
     *_rich(),
+    *_logged(),
     Load(
         "10,000 different sets of targets queued",
         "ours <= 1.2 with none",

@@ -41,9 +41,13 @@ def _belong_to_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def run_scheduler(kind: str, urls: dict[str, str], config: dict[str, Any]) -> None:
-    """Run a scheduler, or the C relay that decides nothing, until it is killed."""
+def run_scheduler(kind: str, urls: dict[str, str], config: dict[str, Any], directory: str) -> None:
+    """Run a scheduler, or the C relay that decides nothing, until it is killed.
+
+    What it writes goes into `directory`.
+    """
     _belong_to_parent()
+    os.chdir(directory)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     if kind == RELAY:
         _run_relay(urls)

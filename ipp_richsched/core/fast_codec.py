@@ -1,7 +1,8 @@
 """Events and actions as JSON at once: what `codec.to_plain` and `json.dumps` give, sooner.
 
 An event log costs each task four of these texts.  So there is a writer for each class, made of
-writers for the types of its fields when it is first needed.
+writers for the types of its fields when it is first needed.  For the four that each task has, there
+is another one, for the case that they say nothing special.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from functools import cache, lru_cache
 from json.encoder import encode_basestring_ascii as text_of_str
 from typing import Any, TypeAlias
 
+from .actions import AssignTask, RelayReply
 from .codec import KNOWN, TYPE, hints_of, to_plain, written_fields
-from .dependency import Dependency
+from .dependency import NOTHING, Dependency
+from .events import TaskReplied, TaskSubmitted
+from .flags import PLAIN
 
 Writer: TypeAlias = Callable[[Any], str]
 
@@ -27,9 +31,12 @@ _dumps = json.JSONEncoder(separators=COMPACT).encode
 _NO_DEFAULT = object()
 
 
-def to_json(value: object) -> str:
+def to_json(value: Any) -> str:
     """Write an event or an action, as JSON in one line."""
     kind: Any = type(value)
+    ordinary = _ORDINARY.get(kind)
+    if ordinary is not None and (text := ordinary(*value)):
+        return text
     return _writer(kind)(value)
 
 
@@ -92,3 +99,81 @@ def _record_writer(kind: Any) -> Writer:
         return text + "}"
 
     return write
+
+
+# -- what each task has: its text, or nothing if it says something special -----------------------
+
+
+def _submitted(
+    msg_id: str,
+    message: object,
+    targets: object,
+    after: object,
+    follow: object,
+    timeout: object,
+    retries: int,
+    rich: object,
+    client: bytes,
+) -> str:
+    if (
+        targets is timeout is None
+        and after is follow is NOTHING
+        and rich is PLAIN
+        and client
+        and not retries
+    ):
+        return (
+            f'{{"type":"TaskSubmitted","msg_id":{text_of_str(msg_id)}'
+            f',"client":{_text_of_bytes(client)}}}'
+        )
+    return ""
+
+
+def _assigned(
+    msg_id: str, engine: bytes, message: object, attempt: int, mark: int, values: object
+) -> str:
+    if mark or values:
+        return ""
+    return (
+        f'{{"type":"AssignTask","msg_id":{text_of_str(msg_id)}'
+        f',"engine":{_text_of_bytes(engine)},"attempt":{attempt}}}'
+    )
+
+
+def _replied(
+    engine: bytes,
+    msg_id: str,
+    status: str | None,
+    dependencies_met: bool,
+    message: object,
+    problem: object,
+    mark: int,
+    error: object,
+    busy: object,
+    size: object,
+) -> str:
+    if (
+        status == "ok"
+        and dependencies_met
+        and problem is error is busy is size is None
+        and not mark
+    ):
+        return (
+            f'{{"type":"TaskReplied","engine":{_text_of_bytes(engine)}'
+            f',"msg_id":{text_of_str(msg_id)},"status":"ok"}}'
+        )
+    return ""
+
+
+def _relayed(msg_id: str, engine: bytes, message: object, reply: object) -> str:
+    return (
+        f'{{"type":"RelayReply","msg_id":{text_of_str(msg_id)},"engine":{_text_of_bytes(engine)}}}'
+    )
+
+
+_ORDINARY: dict[type, Callable[..., str]] = {
+    TaskSubmitted: _submitted,
+    AssignTask: _assigned,
+    TaskReplied: _replied,
+    RelayReply: _relayed,
+}
