@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..core.log import LogError
 from ..core.reasons import InvalidDependency, InvalidMetadata, UnreachableDependency, ValueNotSent
+from ..wire.checks import printable
 from .log_files import files_of
 from .records import Happening, Record
 from .search import ancestors, records_of
@@ -63,9 +64,8 @@ class TaskStory:
         """
         label = f" ({self.label})" if self.label else ""
         head = f"{begin} {self.msg_id}{label}{link} {_STATES.get(self.state, self.state)}"
-        return "\n  ".join(
-            [head, *(f"{moment(each.when)}  {each.text}" for each in self.happenings)]
-        )
+        lines = [f"{moment(each.when)}  {each.text}" for each in self.happenings]
+        return "\n  ".join(map(printable, [head, *lines]))
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def explain(path: Path, msg_id: str) -> Explanation:
     notes += missing
     if msg_id not in records:
         why = "".join(f"; {note}" for note in notes)
-        raise LogError(f"{path}: there is no task {msg_id} in it{why}")
+        raise LogError(f"{path}: there is no task {printable(msg_id)} in it{why}")
     return Explanation(tuple(_chain(records, msg_id)), tuple(notes))
 
 

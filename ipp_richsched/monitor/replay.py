@@ -11,6 +11,7 @@ from pathlib import Path
 from ..core.log import Gap, LogError, Step
 from ..core.replay import Difference
 from ..core.replay import replay as replay_steps
+from ..wire.checks import printable
 from .log_files import LogFile, files_of, read_step
 from .times import moment
 
@@ -119,7 +120,8 @@ class _Run:
     def _text(self, difference: Difference) -> str:
         file, line = self._place
         event, written, done = (
-            json.dumps(what) for what in (difference.event, difference.written, difference.done)
+            printable(json.dumps(what))
+            for what in (difference.event, difference.written, difference.done)
         )
         return (
             f"{file.path}, line {line}: event {difference.step:,}, {event}, led to {written}, and"
