@@ -115,24 +115,25 @@ def test_another_process_does_the_same(scheme: str, hash_seed: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_step_is_written_as_the_codec_has_it(seed: int) -> None:
+def test_random_lives_are_written_as_the_codec_has_it_and_replayed(seed: int) -> None:
     """The fast writers give what the slow one gives."""
     world = World(Random(seed), "leastload")
     core = world.core = SchedulerCore(world.settings)
 
     def trace(now: float, event: Event, actions: list[Action]) -> None:
         plain = {"now": now, "event": to_plain(event), "actions": to_plain(actions)}
-        written = json.loads(step_line(now, event, actions))
-        assert written == plain, event
-        done.append(event)
+        line = step_line(now, event, actions)
+        assert json.loads(line) == plain, event
+        lines.append(line)
 
-    done: list[Event] = []
+    lines = [header_line(header_of(world.settings))]
     core.trace = trace
     for _ in range(300):
         world.step()
     world.drain()
     assert core.trace is trace  # one that raises is taken away
-    assert len(done) > 100
+    assert len(lines) > 100
+    assert replayed(lines) == (len(lines) - 1, None)
 
 
 def test_a_replay_finds_what_is_different() -> None:
