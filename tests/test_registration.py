@@ -227,5 +227,5 @@ def test_pure_and_none_stay_the_stock_controllers_own(
 def test_help_all_shows_the_new_settings(processes: Processes, command: tuple[str, ...]) -> None:
     status, output = processes.run(*command, "--help-all")
     assert status == 0
-    for setting in ("engine_grace", "stranded_timeout"):
+    for setting in ("engine_grace", "stranded_timeout", "event_log"):
         assert f"--RichTaskScheduler.{setting}=" in output
