@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -13,12 +14,23 @@ from ipp_richsched.cli import main
 from ipp_richsched.core.dependency import Dependency
 from ipp_richsched.core.events import CancelRequested, InterruptDone, TaskRejected
 from ipp_richsched.core.failures import TaskError
-from ipp_richsched.core.log import LogError, gap_line
+from ipp_richsched.core.fast_codec import to_json
+from ipp_richsched.core.log import (
+    NAME,
+    VERSION,
+    LogError,
+    Step,
+    actions_of,
+    event_of,
+    gap_line,
+    read_line,
+)
 from ipp_richsched.monitor.explain import Explanation, explain
 from ipp_richsched.monitor.replay import replay
 from ipp_richsched.scheduler.event_file import OLD_FILES
 
 from .nights import BEGAN, Night
+from .processes import ROOT
 
 FAILED = TaskError("ValueError", "no such file")
 
@@ -376,6 +388,23 @@ def test_as_many_old_files_are_read_as_are_kept(path: Path) -> None:
         night.make_old(part)
     assert chain(explain(path, "t")) == [("t", "assigned")]
     assert replay(path)[0].is_same
+
+
+def test_the_document_has_each_key_and_lines_that_can_be_read(path: Path) -> None:
+    document = (ROOT / "docs" / "event_log.md").read_text()
+    Night(path, "a")
+    described = set(re.findall(r"`(\w+)`", document))
+    for line in path.read_text().splitlines():
+        assert set(json.loads(line)) <= described
+    lines = re.findall(r'^\{"now.*\}$', document, re.M)
+    assert len(lines) == 2
+    for line in lines:
+        step = read_line(line)
+        assert isinstance(step, Step)
+        assert json.dumps(step.event, separators=(",", ":")) == to_json(event_of(step))
+        assert actions_of(step)
+    assert f"`{VERSION}`: the version of this format" in document
+    assert f"`{json.dumps(NAME)}`" in document
 
 
 # -- at the prompt ------------------------------------------------------------------------------

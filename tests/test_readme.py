@@ -22,6 +22,7 @@ from traitlets.config import Config
 from ipp_richsched.demo.show import PICTURE
 
 from . import test_demo
+from .nights import Night
 from .processes import PATIENCE, ROOT, Command, Environment, Processes
 
 pytestmark = pytest.mark.cluster
@@ -150,6 +151,13 @@ def starts_cluster(reader: Reader, words: list[str]) -> None:
     reader.processes.wait_until_gone()
 
 
+def explains(reader: Reader, words: list[str]) -> None:
+    """It tells of a task in an event log, both called as in the command."""
+    path, msg_id = words[2:]
+    Night(reader.processes.cwd / path, "engine").submit(msg_id)
+    reader.run(words)
+
+
 # The first one whose words a command begins with runs it.
 RUNNERS: dict[str, Callable[[Reader, list[str]], None]] = {
     "pip install": installs,
@@ -158,6 +166,7 @@ RUNNERS: dict[str, Callable[[Reader, list[str]], None]] = {
     "ipp-richsched disable": ends_well,
     "ipp-richsched demo": is_run_by_test_demo,
     "ipp-richsched replay": ends_well,
+    "ipp-richsched explain": explains,
     "python -m ipp_richsched --help-all": ends_well,
     "ipcontroller --help-all": ends_well,
     "python -m ipp_richsched": controls,

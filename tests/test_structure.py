@@ -203,7 +203,9 @@ def test_before_a_commit_is_checked_what_ci_checks() -> None:
 # -- documents ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "docs/architecture.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CHANGELOG.md", "docs/architecture.md", "docs/event_log.md"]
+)
 def test_the_documents_are_there(name: str) -> None:
     assert (ROOT / name).read_text().strip()
 
