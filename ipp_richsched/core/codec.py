@@ -74,11 +74,10 @@ def from_plain(plain: Any, kind: Any) -> Any:
     CodecError
         If it is something else.
     """
-    options = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
-    for option in options:
-        reader = _reader(option)
-        if reader is not None and (value := reader(plain)) is not _OTHER:
-            return value
+    value = _reader(kind)(plain)
+    if value is not _OTHER:
+        return value
+    options = get_args(kind) if _is_union(kind) else (kind,)
     expected = " or ".join(getattr(option, "__name__", str(option)) for option in options)
     raise CodecError(f"{plain!r:.200} is no {expected}")
 
@@ -87,9 +86,11 @@ _OTHER = object()  # what a reader returns for data of another kind
 
 
 @cache
-def _reader(kind: Any) -> Callable[[Any], Any] | None:
+def _reader(kind: Any) -> Callable[[Any], Any]:
     """What reads data of one kind."""
     origin, arguments = get_origin(kind), get_args(kind)
+    if _is_union(kind):
+        return _reader_of_one(arguments)
     if kind in KNOWN:
         return lambda plain: _read_known(plain, kind)
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
@@ -103,6 +104,26 @@ def _reader(kind: Any) -> Callable[[Any], Any] | None:
             origin(from_plain(item, arguments[0]) for item in plain) if _is(plain, list) else _OTHER
         )
     return lambda plain: plain if type(plain) is kind else _OTHER
+
+
+def _is_union(kind: Any) -> bool:
+    return get_origin(kind) in (Union, types.UnionType)
+
+
+def _reader_of_one(options: tuple[Any, ...]) -> Callable[[Any], Any]:
+    """What reads data of one of several kinds; a class is found by its name."""
+    known = {option.__name__: _reader(option) for option in options if option in KNOWN}
+    others = [_reader(option) for option in options if option not in KNOWN]
+
+    def read(plain: Any) -> Any:
+        if isinstance(plain, dict):
+            name = plain.get(TYPE)
+            reader = known.get(name) if isinstance(name, str) else None
+            return reader(plain) if reader is not None else _OTHER
+        values = (reader(plain) for reader in others)
+        return next((value for value in values if value is not _OTHER), _OTHER)
+
+    return read
 
 
 def _is(plain: Any, kind: type | tuple[type, ...]) -> bool:
