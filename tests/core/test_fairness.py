@@ -159,6 +159,20 @@ def test_a_task_that_loses_an_engine_to_another_client_gets_an_idle_one() -> Non
     assert driver.reply("e", "a0") == [relay("a0", "e"), assign("b0", "e"), assign("a1", "f")]
 
 
+def test_a_higher_priority_gets_its_idle_engine_before_others_that_become_ready() -> None:
+    driver = Driver("e", "f", fair=True)
+    driver.submit("head", targets=["e"])
+    driver.submit("low0", after=["head"])
+    driver.submit("low1", after=["head"])
+    driver.submit("high", after=["head"], targets=["f"], priority=1)
+    assert driver.reply("e", "head") == [
+        relay("head", "e"),
+        assign("low0", "e"),
+        assign("high", "f"),
+    ]
+    assert driver.reply("f", "high") == [relay("high", "f"), assign("low1", "f")]
+
+
 def test_an_engine_that_waits_for_its_turn_is_no_work() -> None:
     """With a high water mark of two the second task of an engine takes no time until it begins."""
     driver = Driver("e", fair=True, hwm=2)

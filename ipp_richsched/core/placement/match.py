@@ -107,32 +107,36 @@ class Placement:
                 self._pool.roomy.update(dict.fromkeys(left))
 
     def _take_turns(self, step: Step, ready: list[Task], roomy: list[Engine]) -> list[Task]:
-        """Have tasks compete for the engines that gained room; those that may take none of them.
+        """Have tasks compete for the engines that gained room; those that are left, and not queued.
 
         While clients take turns, each assignment may change which task is next.
         """
-        others, queued = [], []
+        tasks = []
         while ready:
             task = ready.pop()
             if task.state is not READY:
                 continue
             with step.on(task):
                 places, excluded = self._prospects.places(task), task.excluded
-                if any(_admits(engine, places, excluded) for engine in roomy):
+                competes = any(_admits(engine, places, excluded) for engine in roomy)
+                if competes:
                     group = self._queue.add(task, places, excluded, step.now)
                     self._strandings.queued(step, task, group)
-                    queued.append((task, places, excluded))
-                else:
-                    others.append(task)
+                tasks.append((task, places, excluded, competes))
         self._fill(step, roomy)
         left = frozenset(engine for engine in roomy if self._offer(step, engine) is not None)
-        for task, places, excluded in queued:
+        others = []
+        # For the other engines all of them compete, or a lower priority might take one first.
+        for task, places, excluded, competed in tasks:
             if task.state is READY:
                 with step.on(task):
                     engine = self._choose(step, places, excluded | left)
-                    if engine is not None:
+                    if engine is None:
+                        others += [] if competed else [task]
+                        continue
+                    if competed:
                         self._queue.remove(task)
-                        self._lifecycle.assign(step, task, engine)
+                    self._lifecycle.assign(step, task, engine)
         others.reverse()
         return others
 
