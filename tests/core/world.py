@@ -36,6 +36,7 @@ from ipp_richsched.core.actions import (
 )
 from ipp_richsched.core.attempt_reasons import (
     AnswerLost,
+    ConnectionLost,
     EngineDied,
     EnginesCrashed,
     NoStatus,
@@ -149,7 +150,9 @@ class Task:
     event : TaskSubmitted
         What its client asked for.
     queued : float
-        When it was last queued: when it was submitted, or its last attempt failed.
+        When it was last queued: when it was submitted, or its last attempt ended.
+    failed : float
+        When an attempt last failed.
     retries_left : int
         How many more failed attempts may be followed by another.
     attempts : int
@@ -191,6 +194,7 @@ class Task:
     event: TaskSubmitted
     queued: float
     retries_left: int
+    failed: float = 0.0
     attempts: int = 0
     attempt: Attempt | None = None
     refused_by: set[Engine] = field(default_factory=set)
@@ -553,6 +557,7 @@ class World:
             task.ran_on = action.engine
         elif task.retries_left:
             task.retries_left -= 1
+            task.failed = self.now
             if attempt.engine.died is None:
                 task.failed_on.add(attempt.engine)
             expected = []
@@ -582,8 +587,8 @@ class World:
             if own is not None:
                 task.free += 1
                 task.retries_left += 1  # it takes none
-        elif isinstance(notice.reason, AnswerLost):
-            self.judge_loss(task)
+        elif isinstance(notice.reason, (AnswerLost, ConnectionLost)):
+            self.judge_loss(task, notice.reason)
         else:
             return
         assert task.attempt is not None
@@ -592,9 +597,10 @@ class World:
         if engine.died is None:
             task.failed_on.add(engine)
         task.retries_left -= 1
+        task.failed = self.now
         assert task.retries_left == notice.retries_left >= 0
 
-    def judge_loss(self, task: Task) -> None:
+    def judge_loss(self, task: Task, reason: AnswerLost | ConnectionLost) -> None:
         """Whether a task that is said to be lost is lost."""
         assert task.attempt is not None, f"{task} is nowhere"
         action = task.attempt.action
@@ -602,6 +608,14 @@ class World:
         unsent = [event for event in self.not_sent if event[:3] == of]
         assert task.attempt.lost or unsent, f"{task} is not lost"
         assert task.attempt.engine.died is None
+        if isinstance(reason, ConnectionLost):
+            assert reason.seconds == self.settings.stranded_timeout
+            assert self.is_out_of_reach(task.attempt.engine), f"{task}: too early"
+
+    def is_out_of_reach(self, engine: Engine) -> bool:
+        """Whether nothing can have reached an engine for as long as tasks wait for that."""
+        longest = self.settings.stranded_timeout
+        return longest is not None and self.now - engine.reached >= longest
 
     def judge_death(self, task: Task, reason: EngineDied) -> None:
         """Whether a task is lost with its engine, and whether it was running."""
@@ -729,7 +743,7 @@ class World:
         if engine in task.failed_on:
             self.note_all_tried(task)
             longest = self.settings.retry_elsewhere
-            waited = longest is not None and self.now >= task.queued + longest - 1e-6
+            waited = longest is not None and self.now >= task.failed + longest - 1e-6
             assert task.all_failed or waited, f"{action}: others come first"
             task.all_failed |= waited
         task.attempts += 1
@@ -819,8 +833,8 @@ class World:
             else:
                 assert task.crashes == own + 1
             self.end_with_engine(task)
-        elif isinstance(reason, AnswerLost):
-            self.judge_loss(task)
+        elif isinstance(reason, (AnswerLost, ConnectionLost)):
+            self.judge_loss(task, reason)
             assert task.retries_left == 0
             self.end_with_engine(task)
         elif isinstance(reason, Cancelled):
@@ -845,13 +859,14 @@ class World:
             assert event.targets <= self.departed
         elif isinstance(reason, Stranded):
             assert reason.seconds == self.settings.stranded_timeout
-            usable = [engine for engine in self.engines.values() if self.may_run_on(task, engine)]
+            near = [engine for engine in self.engines.values() if not self.is_out_of_reach(engine)]
+            usable = [engine for engine in near if self.may_run_on(task, engine)]
             assert task.refused_by.issuperset(usable), f"{action}: an engine may run it"
         elif isinstance(reason, OutOfReach):
             assert event.targets or event.follow.ids
             for engine in self.engines.values():
                 if self.may_run_on(task, engine):
-                    assert self.now - engine.reached >= self.settings.stranded_timeout
+                    assert self.is_out_of_reach(engine)
         else:
             names = {*event.after.ids, *event.follow.ids, *event.rich.arguments}
             assert names - self.tasks.keys(), f"{action}: all its dependencies are known"
@@ -920,7 +935,8 @@ class World:
             usable = {engine for engine in self.engines.values() if self.may_run_on(task, engine)}
             busy = {engine for engine, end in task.busy.items() if end >= self.now - 1e-6}
             task.all_failed |= usable <= task.failed_on | task.refused_by | busy
-            task.all_refused |= usable <= task.refused_by
+            near = {engine for engine in usable if not self.is_out_of_reach(engine)}
+            task.all_refused |= near <= task.refused_by
 
     def is_fresh(self, task: Task) -> bool:
         """Whether it may run, and never was on an engine."""
