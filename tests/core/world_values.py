@@ -82,7 +82,7 @@ class Values:
         asked, since = self.questions.get(msg_id, (b"", 0.0))
         if since + values.PATIENCE <= self.world.now <= since + values.PATIENCE + ERROR:
             return
-        self.taken = asked == client
+        self.taken = asked == client and self.world.now < since + values.PATIENCE
         if self.taken:
             del self.questions[msg_id]
             if problem:
