@@ -19,7 +19,7 @@ from ipp_richsched.core.actions import (
     FailTask,
     RelayReply,
 )
-from ipp_richsched.core.events import EngineAnswered, TaskReplied
+from ipp_richsched.core.events import EngineAnswered, Event, TaskReplied, ValueSent
 
 from .random_cluster.run import run_many, table
 from .scripted import ScriptedCluster
@@ -42,11 +42,15 @@ def test_random_clusters() -> None:
     # and what was to be tried was tried: every end that a task can have
     ends = sum((result.ends for result in results), Counter())
     errors = {"ImpossibleDependency", "InvalidDependency", "TaskTimeout", "EngineError"}
-    assert ends.keys() == {"ok", "error", "aborted", "cancelled", "ran for too long"} | errors
+    relayed = {"ok", "error", "aborted"}
+    assert ends.keys() == relayed | errors | {"cancelled", "ran for too long", "no value sent"}
     tried = sum((result.tried for result in results), Counter())
     outcomes = {"cancelled", "running", "interrupted", "finished", "unknown"}
-    assert tried.keys() == outcomes | {"engines busy", "interrupts", "overtakings judged"}
+    values = {"values with tasks", "values asked for", "values refused", "strangers refused"}
+    more = {"engines busy", "interrupts", "overtakings judged", "paths judged"}
+    assert tried.keys() == outcomes | values | more
     assert tried["overtakings judged"] > len(results)
+    assert tried["values with tasks"] > len(results)
     assert sum(result.deaths for result in results) > len(results)
     assert sum(result.losses for result in results) > len(results)
 
@@ -143,7 +147,9 @@ class IgnoresPriority(RichTaskScheduler):
 
     def start(self) -> None:
         super().start()
-        self._core.state.order.step = 0
+        order = self._core.state.order
+        rank = order.rank_of_next
+        order.rank_of_next = lambda now, _: rank(now, 0)  # type: ignore[method-assign]
 
 
 class SaysCancelled(Faulty):
@@ -174,7 +180,42 @@ class LetsThemRun(RichTaskScheduler):
         self._core._attempts.ran_too_long = lambda step, attempt: None  # type: ignore[method-assign]
 
 
-WITH_LOSSES, WITH_RICH_CLIENTS = (5, 33), (0, 30, 36)
+class MixesValues(Faulty):
+    """Sends the values of arguments in another order."""
+
+    def spoil(self, action: Action) -> Any:
+        if isinstance(action, AssignTask):
+            action = action._replace(values=action.values[::-1])
+        return super().spoil(action)
+
+
+class TakesValuesOfStrangers(RichTaskScheduler):
+    """Takes a value from anybody once it has asked for it."""
+
+    def _feed(self, event: Event) -> None:
+        if isinstance(event, ValueSent) and event.msg_id in self._core.state.values.uses:
+            event = event._replace(client=self._core.state.values.uses[event.msg_id].asked_of)
+        super()._feed(event)
+
+
+class KeepsValues(RichTaskScheduler):
+    """Holds values when nobody needs them any more."""
+
+    def start(self) -> None:
+        super().start()
+        self._core.state.values._release = lambda step, task: None  # type: ignore[method-assign]
+
+
+class IgnoresPaths(RichTaskScheduler):
+    """Takes tasks in the order of submission, whatever the paths."""
+
+    def start(self) -> None:
+        super().start()
+        self._core.state.order.with_path = lambda rank, seconds: rank  # type: ignore[method-assign]
+
+
+WITH_LOSSES, WITH_RICH_CLIENTS, WITH_LONG_RUNS = (5, 33), (0, 7, 30), (0, 28)
+WITH_ARGUMENTS, WITH_PATHS = (12, 23), (35, 43, 46)
 """Seeds in which there is what a fault needs to show itself."""
 
 FAULTS: dict[type, tuple[tuple[int, ...], set[str]]] = {
@@ -188,7 +229,11 @@ FAULTS: dict[type, tuple[tuple[int, ...], set[str]]] = {
     IgnoresPriority: (WITH_RICH_CLIENTS, {"misplaced"}),
     SaysCancelled: (WITH_RICH_CLIENTS, {"twice", "misplaced", "other"}),
     TakesBusyForFailure: (WITH_RICH_CLIENTS, {"other"}),
-    LetsThemRun: (WITH_RICH_CLIENTS, {"silent"}),
+    LetsThemRun: (WITH_LONG_RUNS, {"silent"}),
+    MixesValues: (WITH_ARGUMENTS, {"other"}),
+    TakesValuesOfStrangers: (WITH_ARGUMENTS, {"other"}),
+    KeepsValues: (WITH_ARGUMENTS, {"other", "silent", "lost"}),
+    IgnoresPaths: (WITH_PATHS, {"misplaced"}),
 }
 
 

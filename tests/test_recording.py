@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,20 @@ from traitlets import default
 
 from ipp_richsched import RichTaskScheduler
 
-from .processes import script
+from .processes import ROOT
 from .random_cluster.run import run_seed
+from .random_cluster.script import PATIENCE
 
 LOG = "RICHSCHED_LOG"
+
+REPLAY = f"""
+import sys
+from ipp_richsched.cli import main
+from ipp_richsched.core import values
+
+values.PATIENCE = {PATIENCE}  # as in that run
+sys.exit(main(["explain", sys.argv[1], "--replay"]))
+"""
 
 
 class Recording(RichTaskScheduler):
@@ -38,8 +49,9 @@ def test_a_recorded_run_gives_the_same_actions_again(
     assert events > 50
     for hash_seed in ("1", "2"):
         run = subprocess.run(
-            [script("ipp-richsched"), "explain", str(path), "--replay"],
+            [sys.executable, "-c", REPLAY, str(path)],
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            cwd=ROOT,
             capture_output=True,
             text=True,
             timeout=60,

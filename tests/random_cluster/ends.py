@@ -76,6 +76,8 @@ class Ends:
         spec, ends, refused = record.spec, self._ledger.possible_ends(), record.maybe_refused_by
         if spec.after.unreachable(*ends) or spec.follow.unreachable(*ends):
             return True
+        if not ends[1].isdisjoint(spec.rich.arguments):
+            return True
         engines = self._ledger.engines
         bad = {
             name

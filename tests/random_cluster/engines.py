@@ -15,7 +15,7 @@ from ipp_richsched.wire.messages import QUESTION
 from ..scripted import DEADLINE, ScriptedCluster
 from .peers import Held, ScriptedEngine, waiting
 from .referee import Referee
-from .script import BUSY, NEVER, Behaviour, Script, behaviour
+from .script import BUSY, NEVER, Behaviour, Script, behaviour, value
 
 TICK = 0.005
 """Seconds between two looks at what the hub hears."""
@@ -189,7 +189,8 @@ class Engines:
             self._referee.loses(held.msg_id, held.attempt, "the answer")
             return
         said, now = "", time.monotonic()
-        for kind in held.replies:
+        times = self._times[engine.name, held.msg_id]
+        for place, kind in enumerate(held.replies):
             if kind == "again":
                 engine.send(sent)
             elif kind == "refuse":
@@ -198,7 +199,8 @@ class Engines:
                 error = "EngineBusy", f"busy for {BUSY} s"
                 sent = engine.reply(held.frames, status="error", error=error)
             else:
-                sent = engine.reply(held.frames, b"result of " + held.msg_id.encode(), status=kind)
+                buffers = value(self._script, engine.name, held.msg_id, times, place)
+                sent = engine.reply(held.frames, *buffers, status=kind)
             said = said if kind == "again" else kind
             self._referee.replies(held.msg_id, held.attempt, said, sent, now)
 

@@ -147,8 +147,9 @@ class Ledger:
         record.intask, record.intask_at = True, time.monotonic()
         record.number = next(self._places)
         known = {msg_id for msg_id, other in self.records.items() if other.intask}
-        dependencies = record.spec.after | record.spec.follow
-        record.invalid = record.spec.msg_id in dependencies or not dependencies <= known
+        spec = record.spec
+        dependencies = {*spec.after, *spec.follow, *spec.rich.arguments}
+        record.invalid = spec.msg_id in dependencies or not dependencies <= known
 
     def assign(self, record: Record, engine: str) -> None:
         known = self.engines.get(engine)

@@ -64,6 +64,8 @@ class Placements:
             yield "which has just said that it is busy"
         if not spec.after.check(*self._ledger.possible_ends()):
             yield "too early"
+        if not self._ledger.finished[True].issuperset(spec.rich.arguments):
+            yield "before its arguments were there"
         if not spec.follow.check(*self._ledger.ends_on(engine)):
             yield "against its follow"
         if record.outtask:

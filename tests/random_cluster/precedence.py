@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 from .ledger import Ledger
@@ -24,12 +25,15 @@ class Precedence:
     ----------
     judged : int
         How many pairs could be judged.
+    judged_by_path : int
+        In how many of them the paths decided.
     """
 
     def __init__(self, ledger: Ledger, script: Script) -> None:
         self._ledger = ledger
         self._aging, self._fair = script.aging, script.fair
-        self.judged = 0
+        self._by_path = script.order == "critical-path"
+        self.judged = self.judged_by_path = 0
 
     def wrong(self, record: Record, engine: str) -> Iterator[str]:
         """Which tasks should have got an engine before another one, which gets it now."""
@@ -42,16 +46,23 @@ class Precedence:
             return
         # at best: also of what depended on it once, since nothing that was lent is taken back
         heirs = self._heirs(record, lambda heir: True)
-        mine = self._key(max(heirs), record.sent_at), record.number
+        mine = self._key(max(heirs), record.sent_at)
+        rest = -self._longest_path(record), record.number
         for other in waits:
             # at worst
             heirs = self._heirs(other, self._surely_lends)
-            theirs = self._key(max(heirs), other.intask_at), other.number
+            theirs = self._key(max(heirs), other.intask_at)
+            its_rest = -self._shortest_path(other), other.number
             self.judged += 1
-            if self._fair and other.spec.client != record.spec.client:
-                comes_first = theirs[0] <= mine[0] - 1  # a whole step of priority
+            takes_turns = self._fair and other.spec.client != record.spec.client
+            if takes_turns or (self._by_path and self._aging is not None):
+                comes_first = theirs <= mine - 1  # a whole step of priority
+            elif self._aging is not None:
+                comes_first = theirs < mine
             else:
-                comes_first = theirs < mine if self._aging is None else theirs[0] < mine[0]
+                comes_first = (theirs, its_rest) < (mine, rest)
+                known = self._by_path and rest[0] > -math.inf
+                self.judged_by_path += known and theirs == mine and its_rest[0] != rest[0]
             if comes_first:
                 yield f"before {other.spec.msg_id}"
 
@@ -59,12 +70,32 @@ class Precedence:
         """What decides which of two tasks comes first: the lower one."""
         return -priority if self._aging is None else since / self._aging - priority
 
+    def _shortest_path(self, record: Record) -> float:
+        """What the path of a task has at least, whatever waits for it and whatever was learned."""
+        return (record.spec.rich.cost or 0.0) if self._by_path else 0.0
+
+    def _longest_path(self, record: Record) -> float:
+        """What it has at most, with all that ever depended on it."""
+        if not self._by_path:
+            return 0.0
+        paths = {record.spec.msg_id: _most(record)}
+        for msg_id, other in self._ledger.records.items():  # each after what it depends on
+            before = max((paths.get(each, -1.0) for each in _needs(other)), default=-1.0)
+            if before >= 0.0:
+                paths[msg_id] = before + _most(other)
+        return max(paths.values())
+
     def _surely_waits(self, record: Record, engine: str) -> bool:
         """Whether a task certainly waited for nothing but an engine, and might have this one."""
         spec = record.spec
         if not record.intask or record.outtask or record.attempts or record.wanted_back:
             return False
-        if record.invalid or spec.follow or (spec.targets and engine not in spec.targets):
+        if (
+            record.invalid
+            or spec.follow
+            or spec.rich.arguments
+            or (spec.targets and engine not in spec.targets)
+        ):
             return False
         if not spec.after.check(*self._ledger.ends()):
             return False
@@ -83,6 +114,7 @@ class Precedence:
             return False
         spec, ends = record.spec, self._ledger.possible_ends()
         met = spec.after.check(*ends) and spec.follow.check(*ends)
+        met = met and (ends[0] | ends[1]).issuperset(spec.rich.arguments)
         return not (record.invalid or met)
 
     def _heirs(self, record: Record, counts: Callable[[Record], bool]) -> list[int]:
@@ -90,7 +122,19 @@ class Precedence:
         found = {record.spec.msg_id}
         priorities = [record.spec.rich.priority]
         for msg_id, other in self._ledger.records.items():  # each after what it depends on
-            if not found.isdisjoint({*other.spec.after, *other.spec.follow}) and counts(other):
+            if not found.isdisjoint(_needs(other)) and counts(other):
                 found.add(msg_id)
                 priorities.append(other.spec.rich.priority)
         return priorities
+
+
+def _needs(record: Record) -> set[str]:
+    """What a task depends on."""
+    spec = record.spec
+    return {*spec.after, *spec.follow, *spec.rich.arguments}
+
+
+def _most(record: Record) -> float:
+    """What a task costs at most: any number of seconds, if its client does not say."""
+    cost = record.spec.rich.cost
+    return math.inf if cost is None else cost

@@ -22,6 +22,7 @@ from .placements import Placements
 from .precedence import Precedence
 from .records import Attempt, Record
 from .script import CancelSpec, Script, TaskSpec
+from .values import NOT_SENT, Values
 from .waits import Waits
 
 HEADER, PARENT, METADATA, CONTENT = 2, 3, 4, 5  # frames, counted from the delimiter
@@ -68,6 +69,7 @@ class Referee:
         self.precedence = Precedence(self.ledger, script)
         self.cancels = Cancels(self.ledger)
         self.interrupts = Interrupts(self.ledger, script)
+        self.values = Values(self.ledger, script)
         self.breaches: Counter[str] = Counter()
         self.losses = 0
         self.ends: Counter[str] = Counter()
@@ -84,12 +86,17 @@ class Referee:
     def tried(self) -> Counter[str]:
         """How often what a rich client may do was tried, and could be judged."""
         said = sum(map(len, (record.maybe_busy_on for record in self.ledger.records.values())))
-        return self.cancels.outcomes + Counter(
-            {
-                "engines busy": said,
-                "interrupts": self.interrupts.count,
-                "overtakings judged": self.precedence.judged,
-            }
+        return (
+            self.cancels.outcomes
+            + self.values.tried
+            + Counter(
+                {
+                    "engines busy": said,
+                    "interrupts": self.interrupts.count,
+                    "overtakings judged": self.precedence.judged,
+                    "paths judged": self.precedence.judged_by_path,
+                }
+            )
         )
 
     @property
@@ -145,6 +152,10 @@ class Referee:
         self.note(f"request {spec}")
         self.cancels.sent(spec)
 
+    def sends_value(self, name: str, client: str, msg_id: str, kind: str) -> None:
+        self.note(f"request {name} of {client}: the {kind} of {msg_id}")
+        self.values.sends(name, client, msg_id, kind)
+
     def signals(self, engine: str) -> None:
         """The nanny of an engine is asked to interrupt it."""
         self.note(f"{engine} is interrupted")
@@ -157,7 +168,10 @@ class Referee:
         self.note(f"{engine} gets {msg_id}")
         self.ledger.reached.add(engine)
         record = self.ledger.records[msg_id]
-        expected = [record.spec.client.encode(), *record.sent]
+        for why in self.values.too_many(record):
+            self.blame("other", f"{msg_id} comes to {engine} {why}")
+        values = self.values.come_with(record)
+        expected = [record.spec.client.encode(), *record.sent, *values]
         again = len(record.on(engine)) > 1
         frames = without_mark(frames)
         if frames != expected and not (again and _differ_by_attempt(frames, expected)):
@@ -175,8 +189,15 @@ class Referee:
 
     def request_is_answered(self, client: str, name: str, content: dict[str, Any]) -> None:
         self.note(f"{client} gets the answer of the request {name}: {content}")
-        for why in self.cancels.answered(client, name, content):
+        requests = self.cancels if name in self._script.cancels else self.values
+        for why in requests.answered(client, name, content):
             self.blame("other", f"the request {name} is answered {why}")
+
+    def asks(self, client: str, task: str, msg_id: str) -> None:
+        """A client is asked for the value of a task, for another."""
+        self.note(f"{client} is asked for the value of {msg_id}, for {task}")
+        for why in self.values.asks(client, task, msg_id):
+            self.blame("other", f"{client} is asked for {msg_id}, for {task}, {why}")
 
     # -- what the hub hears: all that the scheduler does, in its order ------------------
 
@@ -233,14 +254,16 @@ class Referee:
         if not relayed and content == {"status": "aborted"}:
             end = "cancelled"
         record.was_cut_short = end == "TaskTimeout" and "ran for more than" in text
-        self.ends["ran for too long" if record.was_cut_short else end] += 1
+        is_not_sent = end == "ImpossibleDependency" and NOT_SENT in text
+        name = "no value sent" if is_not_sent else end
+        self.ends["ran for too long" if record.was_cut_short else name] += 1
         self.note(f"    the hub hears the answer of {msg_id}: {end} {text}")
         if record.outtask or not record.intask or client.decode() != record.spec.client:
             self.blame("other", f"the hub hears the answer of {msg_id} twice, or wrongly")
-        for why in (
-            *self._wrong(record, frames, end),
-            *self._ends.unjust(record, end, bool(relayed)),
-        ):
+        unjust = self._ends.unjust(record, end, bool(relayed))
+        if is_not_sent:
+            unjust = self.values.unjust(record, text)
+        for why in (*self._wrong(record, frames, end), *unjust):
             self.blame("other", f"{msg_id} ends with {end}, {why}")
         where = engine[0].decode() if engine else None
         success = part(frames, METADATA).get("status") == "ok"
@@ -260,20 +283,22 @@ class Referee:
 
     def is_due(self, connected: set[str], held: set[tuple[str, str]]) -> bool:
         """All is quiet: must the scheduler have found out something that it has not yet?"""
-        waits = Waits(self.ledger, self._script, connected, held)
+        waits = Waits(self.ledger, self._script, self.values, connected, held)
         return any(map(waits.is_due, self.ledger.records.values()))
 
     def judge_waiting(self, connected: set[str], held: set[tuple[str, str]]) -> None:
         """All is quiet: has each task that waits a reason?  See `Waits` for the parameters."""
-        waits = Waits(self.ledger, self._script, connected, held)
+        waits = Waits(self.ledger, self._script, self.values, connected, held)
         for msg_id, record in self.ledger.records.items():
             if why := waits.is_due(record) or waits.has_no_reason(record):
                 self.blame("silent", f"{msg_id} waits, and {why}")
 
     def finish(self) -> None:
         """Nothing more comes: judge what has not."""
-        for name in self.cancels.unanswered:
+        for name in (*self.cancels.unanswered, *self.values.unanswered):
             self.blame("lost", f"the request {name} is never answered")
+        for why in self.values.finish():
+            self.blame("other", why)
         for msg_id, record in self.ledger.records.items():
             if not record.answers:
                 self.blame("lost", f"{msg_id} is never answered")

@@ -13,11 +13,13 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from ipp_richsched import RichTaskScheduler
+from ipp_richsched.core import values
 
 from .rich import make_rich
-from .script import make_script
+from .script import PATIENCE, make_script
 from .world import World
 
 JOBS = 10
@@ -57,6 +59,7 @@ def run_seed(seed: int, scheduler_class: type = RichTaskScheduler) -> Result:
         make_rich(script)
     # the path of a socket must be short
     with (
+        mock.patch.object(values, "PATIENCE", PATIENCE),
         tempfile.TemporaryDirectory(prefix="richsched") as path,
         closing(World(script, Path(path), scheduler_class)) as world,
     ):

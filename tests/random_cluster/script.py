@@ -19,6 +19,13 @@ ENGINE_GRACE = 0.3
 BUSY = 0.3
 """Seconds that an engine says that it is busy."""
 NEVER = float("inf")
+PATIENCE = 0.5
+"""Seconds that clients may take to send a value: a minute, for which nobody can wait here."""
+PLENTY = 2**30
+"""A `values_size_limit` that no script reaches."""
+LAST, ITS_USER = "last", "its user"
+"""A task with a value as large as all values together may be, and one that has it as an argument:
+they show at the end that no other value is held."""
 
 
 class Op(NamedTuple):
@@ -110,6 +117,8 @@ class Script:
         How probably an engine answers that it is busy.
     cancels : dict of str to CancelSpec
         Requests to take tasks back, by their names.
+    values_size_limit, order
+        More settings of the scheduler.
     """
 
     seed: int
@@ -134,6 +143,8 @@ class Script:
     has_nannies: bool = False
     busy: float = 0.0
     cancels: dict[str, CancelSpec] = field(default_factory=dict, repr=False)
+    values_size_limit: int = PLENTY
+    order: str = "fifo"
 
     def add(self, time: float, what: str, whom: str) -> None:
         self.ops.append(Op(time, len(self.ops), what, whom))
@@ -294,3 +305,12 @@ def behaviour(script: Script, engine: str, msg_id: str, times: int) -> Behaviour
         replies.append(random.choice(["again", "ok", "error"]))
     delay = random.choice([0.0] * 6 + [random.uniform(0, 0.1), random.uniform(0, 0.7)])
     return Behaviour(NEVER if random.random() < script.hold else delay, replies, is_lost)
+
+
+def value(script: Script, engine: str, msg_id: str, times: int, place: int) -> list[bytes]:
+    """The buffers of the answer in this place of an engine to a task that it got so many times."""
+    if msg_id == LAST:
+        return [bytes(script.values_size_limit)]
+    name = f"{msg_id} on {engine}, {times}, {place}".encode()
+    random = Random(f"{script.seed} value {engine} {msg_id} {times}")
+    return random.choice([[name], [name], [name, bytes(2000)], [b""], []])

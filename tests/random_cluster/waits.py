@@ -13,6 +13,7 @@ from .ledger import Ledger
 from .placements import FIRST_PAUSE
 from .records import Record
 from .script import Script
+from .values import Values
 
 LONG = 1.0
 """Seconds that are longer than it is quiet."""
@@ -25,6 +26,7 @@ class Waits:
     ----------
     ledger : Ledger
     script : Script
+    values : Values
     connected : set of str
         The engines that are there; others may be registered, and cannot be reached.
     held : set of tuple of str
@@ -32,9 +34,15 @@ class Waits:
     """
 
     def __init__(
-        self, ledger: Ledger, script: Script, connected: Set[str], held: Set[tuple[str, str]]
+        self,
+        ledger: Ledger,
+        script: Script,
+        values: Values,
+        connected: Set[str],
+        held: Set[tuple[str, str]],
     ) -> None:
         self._ledger = ledger
+        self._values = values
         self._script = script
         self._connected = connected
         self._busy = {engine for engine, _ in held}
@@ -90,6 +98,8 @@ class Waits:
         ends = self._ledger.ends()
         if not spec.after.check(*ends) or not spec.follow <= self._ledger.place.keys():
             return ""
+        if self._values.may_wait(record):
+            return ""
         if not (spec.targets or spec.follow):
             return ""
         if record.maybe_refused_by:
@@ -108,12 +118,14 @@ class Waits:
         ends = self._ledger.ends()
         if record.invalid or spec.after.unreachable(*ends) or spec.follow.unreachable(*ends):
             return "its dependencies are impossible"
+        if not ends[1].isdisjoint(spec.rich.arguments):
+            return "one of its arguments has failed"
         if spec.targets and self._dead >= set(spec.targets):
             return "its targets are dead"
         all_ran = spec.follow <= self._ledger.place.keys()
         if spec.follow and self._cannot_follow(record, all_ran):
             return "what it follows ran on an engine that is dead, or nowhere"
-        if not spec.after.check(*ends) or not self._alive:
+        if not spec.after.check(*ends) or not self._alive or self._values.may_wait(record):
             return ""
         places = self._places(record, record.refused_by.keys())
         if all_ran and not places and self._would_be_asked(record):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import ipyparallel as ipp
+
 from ipp_richsched import RichTaskScheduler
-from ipp_richsched.wire.requests import CANCEL, REQUEST, content_of
+from ipp_richsched.core.flags import RichFlags
+from ipp_richsched.wire.requests import CANCEL, QUESTION_TO_CLIENT, REQUEST, content_of
 
 from ..scripted import DEADLINE, Client, ScriptedCluster
 from .engines import Engines
 from .nannies import Nannies
 from .peers import waiting
-from .referee import PARENT, Referee, part
-from .script import ENGINE_GRACE, CancelSpec, Op, Script
+from .referee import HEADER, PARENT, Referee, part
+from .script import ENGINE_GRACE, ITS_USER, LAST, PLENTY, CancelSpec, Op, Script, TaskSpec
+from .senders import Senders
 
 STOCK_GRACE = 5.0
 QUIET, STOCK_QUIET = 5.0, 3.0
@@ -63,6 +67,8 @@ class World:
                     "max_crashes": script.max_crashes,
                     "aging": script.aging,
                     "fair": script.fair,
+                    "order": script.order,
+                    "values_size_limit": script.values_size_limit,
                     "interrupt_on_timeout": script.interrupt_on_timeout,
                     "control": {"url": f"ipc://{path}/control"} if script.has_nannies else {},
                 },
@@ -73,6 +79,7 @@ class World:
         for name in script.known:
             self.referee.ledger.settle(name, 1)
         self._engines = Engines(self.cluster, script, self.referee, self._hear, self._stir)
+        self._senders = Senders(self._clients, script, self.referee, self._stir)
         self._probes: set[tuple[str, str]] = set()  # who has to hear of the answer to which
         self._fences: dict[str, tuple[str, int, int]] = {}
         self._patience = DEADLINE
@@ -183,11 +190,39 @@ class World:
         self._perform(Op(0.0, 0, "connect", "z"))
         self._perform(Op(0.0, 0, "register", "z"))
         self._engines.oblige()
+        self._senders.oblige()
         self._serve()
-        while self.referee.unanswered and time.monotonic() < self._quiet_since + self._quiet:
-            self._serve()
+        self._serve_until_answered()
         # whatever a deadline of a dead engine may still bring about
         self._serve_until(self._quiet_since)
+        if self._script.values_size_limit < PLENTY and not self.referee.unanswered:
+            self._fill_with_values()
+
+    def _serve_until_answered(self) -> None:
+        while self.referee.unanswered and time.monotonic() < self._quiet_since + self._quiet:
+            self._serve()
+
+    def _fill_with_values(self) -> None:
+        """Have a value be held that leaves no room for any other."""
+        self.referee.note("the last value")
+        for msg_id, arguments in ((LAST, ()), (ITS_USER, (LAST,))):
+            nothing = ipp.Dependency()
+            self._script.tasks[msg_id] = TaskSpec(
+                msg_id,
+                self._script.clients[0],
+                after=nothing,
+                follow=nothing,
+                targets=[],
+                retries=0,
+                timeout=None,
+                buffers=[],
+                rich=RichFlags(arguments=arguments),
+            )
+            self._perform(Op(0.0, 0, "submit", msg_id))
+        end = time.monotonic() + DEADLINE
+        while not self.referee.ledger.records[ITS_USER].intask and time.monotonic() < end:
+            self._hear(TICK)
+        self._serve_until_answered()
 
     def _probe(self, times: int) -> None:
         """Have each client send a task that is answered at once, and wait for the answers."""
@@ -224,6 +259,7 @@ class World:
         for engine in self._nannies.answer():
             self.referee.interrupts.ends(engine)
         self._engines.serve()
+        self._senders.serve()
 
     def _hear(self, wait: float) -> None:
         for frames in self.cluster.hear(wait):
@@ -242,14 +278,18 @@ class World:
     def _client_gets(self, name: str, client: Client, frames: list[bytes]) -> None:
         msg_id = part(frames, PARENT)["msg_id"]
         self._probes.discard(("client", msg_id))
-        if msg_id not in self._script.tasks and msg_id not in self._script.cancels:
+        requests = self._script.cancels.keys() | self._senders.requests
+        if msg_id not in self._script.tasks and msg_id not in requests:
             return
         try:
             content = client.read(frames)["content"]
         except ValueError as error:
             self.referee.blame("other", f"{name} drops what it gets: {error}")
             return
-        if msg_id in self._script.tasks:
-            self.referee.client_gets(name, frames)
-        else:
+        if msg_id in requests:
             self.referee.request_is_answered(name, msg_id, content)
+        elif part(frames, HEADER)["msg_type"] == QUESTION_TO_CLIENT:
+            self.referee.asks(name, msg_id, content["msg_id"])
+            self._senders.gets(name, content["msg_id"])
+        else:
+            self.referee.client_gets(name, frames)
