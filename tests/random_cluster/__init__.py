@@ -9,7 +9,10 @@ real scheduler in a process of its own: a hub, two or three clients, and engines
 refuse, fail, answer late or twice, lose an answer, lose their connection with all that was under
 way and connect again, die, are declared dead wrongly, and come back.  Some clients are rich
 (`rich`): their tasks have priorities and limits, engines say that they are busy, and what was
-submitted is taken back, by its own client or by another.  (The stock scheduler is spared that.)
+submitted is taken back, by its own client or by another.  In most scripts tasks have results of
+others as arguments: clients are asked for values, and send them, too late, or never, or say that
+they cannot; strangers send wrong ones.  In some the longest path comes first.  (The stock scheduler
+is spared all that.)
 Then all is left alone until nothing more happens, to see whether the tasks that still wait have a
 reason; and at last every engine that lives, and a new one, takes and answers everything.
 The referee knows the rules and `ipyparallel.Dependency`, and not how a scheduler works.
@@ -52,6 +55,19 @@ judges by these orders only:
 - The hub hears late of what was taken back, and the client that did it in the answer to its request
   only.  So a task that a request names may be cancelled from the sending of the request until its
   answer says otherwise.  Once that says so, no engine must be given the task.
+- Where the longest path comes first, the path of the one that waited has at least its own cost, and
+  that of the other at most the longest one through all that ever depended on it, if all have costs.
+- A task with arguments comes to an engine byte for byte as its client sent it, and behind it the
+  buffers that the clients of its arguments' tasks got, in the order of the arguments.  Clients send
+  the same bytes when they are asked; where a reply has no buffers, some that name its task.  So a
+  stranger's value shows wherever it goes.
+- A value must be held where the hub had heard of a task that needs it before an engine answered, and
+  the bound is never reached; and must not, where nobody was asked for values that together are
+  over the bound.  At the end one that leaves no room for another shows that no other is held.
+- A client was asked after its task was sent, and after its arguments' tasks were first answered.  So
+  it is not said to be too late where all that it sent came sooner after that than its time; this
+  is judged at the end, since the hub may be heard before the question.  What it sends in time must
+  be taken if only the client itself can have ended its task.
 - A task runs for too long where it was surely the oldest on its engine, and all has been quiet for
   longer than any `run_timeout`.  It was too early where no more time had passed since it was sent,
   or its attempt before had ended.
