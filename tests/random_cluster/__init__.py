@@ -61,11 +61,12 @@ judges by these orders only:
   buffers that the clients of its arguments' tasks got, in the order of the arguments.  Clients send
   the same bytes when they are asked; where a reply has no buffers, some that name its task.  So a
   stranger's value shows wherever it goes.
-- A value must be held where the hub had heard of a task that needs it before an engine answered, and
-  the bound is never reached; and must not, where nobody was asked for values that together are
-  over the bound.  At the end one that leaves no room for another shows that no other is held.
-- A client was asked after its task was sent, and after its arguments' tasks were first answered.  So
-  it is not said to be too late where all that it sent came sooner after that than its time; this
+- A value must be held where the hub had heard of a task that needs it before an engine answered,
+  and the bound is never reached.  It must not be where values that together are over the bound come
+  with a task, and nobody was asked for them.  At the end one that leaves no room for another shows
+  that no other is held.
+- A client was asked after its task was sent, and after its arguments' tasks were first answered.
+  So it must not count as too late where all that it sent came sooner after that than its time; this
   is judged at the end, since the hub may be heard before the question.  What it sends in time must
   be taken if only the client itself can have ended its task.
 - A task runs for too long where it was surely the oldest on its engine, and all has been quiet for

@@ -68,9 +68,8 @@ class Senders:
         self._referee = referee
         self._stir = stir
         self._numbers = count(1)
-        self._times: Counter[tuple[str, str]] = (
-            Counter()
-        )  # how often a client was asked for a value
+        # how often a client was asked for a value
+        self._times: Counter[tuple[str, str]] = Counter()
         self._later: list[Sending] = []
         self._obliging = False
         self.requests: set[str] = set()
@@ -81,10 +80,8 @@ class Senders:
 
     def gets(self, client: str, msg_id: str) -> None:
         """A client is asked for a value: decide what comes of it."""
-        self._times[client, msg_id] += 1
-        random = Random(
-            f"{self._script.seed} asked {client} {msg_id} {self._times[client, msg_id]}"
-        )
+        times = self._times[client, msg_id] = self._times[client, msg_id] + 1
+        random = Random(f"{self._script.seed} asked {client} {msg_id} {times}")
         draw, delay = random.random(), random.choice([0.0, 0.0, random.uniform(0, 0.2)])
         if (strangers := self._strangers(msg_id)) and random.random() < 0.3:
             self._send_later(0.0, random.choice(strangers), msg_id, "wrong")
