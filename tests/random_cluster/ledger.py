@@ -42,6 +42,9 @@ class Ledger:
         self.place: dict[str, str | None] = {}
         self.reached: set[str] = set()
         self._apart: dict[str, tuple[float, float]] = {}  # from when to when, the last time
+        self._heard: set[str] = (
+            set()
+        )  # engines whose answers certainly counted since they connected
         self._wanted_early: dict[str, list[CancelSpec]] = defaultdict(list)
         self._held_at: dict[tuple[str, str], Attempt] = {}
         self._numbers = count(1)
@@ -86,8 +89,11 @@ class Ledger:
 
     def disconnect(self, engine: str) -> None:
         """An engine has lost its connection."""
-        self._apart[engine] = time.monotonic(), math.inf
+        since, _ = self._apart.get(engine, (math.inf, 0.0))
+        # to the scheduler one that has answered nothing may have had none all the time
+        self._apart[engine] = time.monotonic() if engine in self._heard else since, math.inf
         self.reached.discard(engine)
+        self._heard.discard(engine)
         for record in self.records.values():
             for attempt in record.on(engine):
                 attempt.is_shaken = True
@@ -117,6 +123,8 @@ class Ledger:
         """An engine has answered, not before `when`; `kind` as in `Behaviour.replies`."""
         clean = record.is_held and attempt is record.last
         engine = attempt.engine
+        if clean:
+            self._heard.add(engine)
         record.replies.append((engine, kind, frames))
         attempt.replied_after = attempt.replied_after or when
         attempt.said = kind
