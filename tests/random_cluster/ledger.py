@@ -292,6 +292,8 @@ class Ledger:
         *earlier, last = record.attempts
         times = [record.sent_at]
         for attempt in earlier:
+            if attempt.doubtful:
+                continue  # it may have been over as soon as it began
             ends = (attempt.replied_after, attempt.dead_since, attempt.lost_since)
             times.append(min(filter(None, ends), default=0.0))
         for other in self.records.values():
