@@ -87,6 +87,12 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
     (tmp_path / "logs").exists() and path.parent.chmod(0o700)
 
 
+@pytest.mark.parametrize("value", ["~nobody-at-all/night.jsonl", "x" * 5000, ""])
+def test_a_path_that_is_none_is_refused_at_the_start(value: str) -> None:
+    with pytest.raises(TraitError, match=r"event_log: .* cannot be written: "):
+        RichTaskScheduler(config=Config(config(Path("x"), event_log=value)))
+
+
 def test_files_are_not_too_small(tmp_path: Path) -> None:
     with pytest.raises(TraitError, match="event_log_size"):
         RichTaskScheduler(config=Config(config(tmp_path / "log", event_log_size=1000)))

@@ -49,7 +49,11 @@ class EventLogging(HasTraits):
     @validate("event_log")
     def _validate_event_log(self, proposal: Any) -> str | None:
         path: str | None = proposal.value
-        if path is not None and (problem := _problem(path)):
+        try:
+            problem = _problem(path) if path is not None else ""
+        except (OSError, RuntimeError) as error:  # of a directory that is closed, or of no home
+            problem = f"{error}"
+        if problem:
             name = f"{type(self).__name__}.event_log"
             raise TraitError(f"{name}: {path!r} cannot be written: {problem}")
         return path
