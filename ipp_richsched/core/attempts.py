@@ -13,6 +13,7 @@ from .reach import Reach
 from .reasons import InternalError, Reason
 from .state import State
 from .step import Step
+from .story import End
 
 SHORTEST_PAUSE = 0.05
 """Seconds that an engine which says that it is busy is left alone with a task, at least."""
@@ -63,12 +64,12 @@ class Attempts:
                 return
             if not dependencies_met:
                 task.refused_by |= {engine}
-                self._lifecycle.take_back(step, task, engine)
+                self._lifecycle.take_back(step, task, engine, End.REFUSED)
             elif busy is not None:
                 when = step.now + max(busy, SHORTEST_PAUSE)
                 entry = self._deadlines.add(when, Kind.BUSY, (task, engine))
                 task.busy = {**(task.busy or {}), engine: entry}
-                self._lifecycle.take_back(step, task, engine)
+                self._lifecycle.take_back(step, task, engine, End.BUSY)
             elif status in ("ok", "aborted") or (status and not task.retries_left):
                 self._lifecycle.relay(step, task, attempt, event)
             else:
@@ -92,7 +93,8 @@ class Attempts:
                     self._strandings.give_up(step, task)
                 else:
                     # The engine never got it, so its timeout goes on from where it was.
-                    self._lifecycle.make_ready_again(step, task, task.expires)
+                    expires = task.expires
+                    self._lifecycle.make_ready_again(step, task, End.NOT_SENT, expires=expires)
         if first:
             self._reviews.extend(self._strandings.engine_lost(attempt.engine))
 
@@ -116,6 +118,7 @@ class Attempts:
             return
         assert task.rich.run_timeout is not None
         engine = attempt.engine.ident
+        attempt.engine.failed += 1
         with step.on(task):
             self._lifecycle.fail(step, task, RunTimedOut(engine, task.rich.run_timeout), engine)
             if self._interrupts and self._pool.has(attempt.engine):

@@ -27,6 +27,11 @@ class Causes:
         if len(self._causes) > REMEMBERED:
             self._causes.popitem(last=False)
 
+    def of(self, msg_id: str) -> Cause | None:
+        """The cause of a task's failure, if it is known; it is remembered no longer for that."""
+        _, cause = self._causes.get(msg_id, (0, None))
+        return cause
+
     def first_of(self, msg_ids: Iterable[str]) -> Cause | None:
         """The earliest cause of these tasks, of those that are known; O(msg_ids)."""
         known = [msg_id for msg_id in msg_ids if msg_id in self._causes]

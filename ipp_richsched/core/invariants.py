@@ -40,10 +40,25 @@ def check(state: State, prospects: Prospects, now: float) -> None:
             assert engine.load == len(engine.attempts), f"{engine} holds {len(engine.attempts)}"
             assert not pool.hwm or engine.load <= pool.hwm, f"{engine} is over the hwm"
     _check_values(state)
+    _check_tallies(state)
     sizes = Counter(task.group for task in queued)
     for group in queue.groups():
         assert group.size == sizes[group], f"a group of {group.size} has {sizes[group]} tasks"
         assert group.first() is min(group, default=None), f"{group.first()} is not the earliest"
+
+
+def _check_tallies(state: State) -> None:
+    """What is counted is what a walk over the tasks finds."""
+    found = Counter((task.tally, task.state) for task in state.tasks.values())
+    tallies = list(state.tallies)
+    for tally in tallies:
+        counted = {WAITING: tally.waiting, READY: tally.ready, ASSIGNED: tally.assigned}
+        for kind, number in counted.items():
+            assert number == found.pop((tally, kind), 0), f"{number} of {tally.label} {kind.name}"
+    assert not found, f"{found} are counted nowhere"
+    totals = state.tallies.totals()
+    assert totals.failed == sum(state.tallies.failed.values()), "failures of some kind"
+    assert totals.failed == sum(state.tallies.causes.values()), "failures of some cause"
 
 
 def _check_values(state: State) -> None:

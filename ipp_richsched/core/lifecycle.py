@@ -14,13 +14,16 @@ from .deadlines import Kind
 from .engines.engine import INTERRUPTED, Attempt, Engine
 from .events import TaskReplied, TaskSubmitted
 from .failures import NO_NAMES, Cause, engine_name, few
+from .flags import PLAIN
 from .graph import count_after, count_follow
 from .notices import Notice, TaskRetried
 from .reasons import Cancelled, Reason, UnreachableDependency
 from .record import make
 from .state import State
 from .step import Step
-from .task import ASSIGNED, FAILED, READY, SUCCEEDED, Task, TaskState
+from .story import AGAIN, End, Why
+from .tallies import ABORTED, RAISED, kind_of
+from .task import ASSIGNED, FAILED, READY, SUCCEEDED, WAITING, Task, TaskState
 
 QUESTION_PAUSE = 1.0
 """Seconds between two questions to an engine, at least; and from a change of connections, so that
@@ -29,6 +32,16 @@ an engine can connect again, to the question whether anything was lost."""
 
 INTERRUPT_PATIENCE = 10.0
 """Seconds that an interrupt may take; then the engine gets tasks again all the same."""
+
+
+def count_failed(task: Task, state: TaskState) -> None:
+    """Count a task that has failed, by the state in which that happened."""
+    if state is WAITING:
+        task.tally.failed_waiting += 1
+    elif state is READY:
+        task.tally.failed_ready += 1
+    else:
+        task.tally.failed_assigned += 1
 
 
 class Lifecycle:
@@ -59,6 +72,8 @@ class Lifecycle:
         self._backlog = state.backlog
         self._note = state.story.note
         self._values = state.values
+        self._tallies = state.tallies
+        self._tally = PLAIN, b"", self._tallies.of(PLAIN, b"")  # that of the task before
 
     def submit(self, step: Step, event: TaskSubmitted) -> Task | None:
         """Take in a new task; None if there was one under its id."""
@@ -68,17 +83,25 @@ class Lifecycle:
             message = first.message if first is not None else None
             step.actions.append(RefuseTask(msg_id, event.message, message))
             return None
+        rich, client = event.rich, event.client
+        same_rich, same_client, tally = self._tally
+        if rich is not same_rich or client != same_client:
+            tally = self._tallies.of(rich, client)
+            self._tally = rich, client, tally
+        tally.submitted += 1
         task = self._tasks[msg_id] = Task(
             msg_id,
-            self._order.rank_of_next(step.now, event.rich.priority),
+            self._order.rank_of_next(step.now, rich.priority),
             event.message,
             event.targets,
             event.after,
             event.follow,
             event.timeout,
             event.retries,
-            event.rich,
-            event.client,
+            rich,
+            client,
+            tally,
+            step.now,
         )
         if self._paths is not None:
             self._paths.enter(task, step.now)
@@ -86,13 +109,14 @@ class Lifecycle:
 
     def begin(self, step: Step, task: Task) -> None:
         """Begin the life of a new task."""
-        self._note((step.now, task.msg_id, "submitted", ""))
+        self._note((step.now, task.msg_id, "submitted", task.rich))
         self._start_timeout(step, task)
 
     def make_ready(self, step: Step, task: Task) -> None:
         """All that a task waited for is there, but an engine."""
         task.move(READY)
-        self._note((step.now, task.msg_id, "ready", ""))
+        task.tally.released += 1
+        self._note((step.now, task.msg_id, "ready", None))
         self._backlog.unplaced.append(task)
 
     def assign(self, step: Step, task: Task, engine: Engine) -> None:
@@ -103,6 +127,7 @@ class Lifecycle:
             self.fail(step, task, Cancelled(job.event.client))
             return
         task.move(ASSIGNED)
+        task.tally.assigned_ever += 1
         self._stop_timers(task)
         if task.watched:
             self._graph.unwatch(task)
@@ -200,20 +225,31 @@ class Lifecycle:
             if engine.probe is not None and engine.probe.when > when:
                 self.probe_at(engine, when)
 
-    def make_ready_again(self, step: Step, task: Task, expires: float | None = None) -> None:
+    def make_ready_again(
+        self,
+        step: Step,
+        task: Task,
+        end: End,
+        why: Reason | None = None,
+        expires: float | None = None,
+    ) -> None:
         """Have a task wait for an engine; its timeout starts anew unless `expires` is given."""
         task.move(READY)
-        self._note((step.now, task.msg_id, "ready again, retries left:", task.retries_left))
+        task.tally.given_back += 1
+        task.since = step.now
+        self._note((step.now, task.msg_id, AGAIN, (end, why, task.retries_left)))
         self._start_timeout(step, task, expires)
         self._backlog.unplaced.append(task)
 
-    def take_back(self, step: Step, task: Task, engine: Engine) -> None:
+    def take_back(
+        self, step: Step, task: Task, engine: Engine, end: End, why: Reason | None = None
+    ) -> None:
         """An attempt on `engine` is over and did not count: the task is ready again."""
         task.had_by |= {engine.ident}
         # of engines that are gone nothing need be known any more
         task.failed_on = frozenset(filter(self._pool.has, task.failed_on))
         task.refused_by = frozenset(filter(self._pool.has, task.refused_by))
-        self.make_ready_again(step, task)
+        self.make_ready_again(step, task, end, why)
 
     def retry_or_fail(self, step: Step, task: Task, engine: Engine, reason: Reason) -> None:
         """An attempt on `engine` failed, and there is a retry left or no reply to relay."""
@@ -221,16 +257,18 @@ class Lifecycle:
             task.retries_left -= 1
             self.retry(step, task, engine, reason)
         else:
+            engine.failed += 1
             self.fail(step, task, reason, engine.ident)
 
     def retry(self, step: Step, task: Task, engine: Engine, reason: Reason) -> None:
         """An attempt on `engine` failed, and there is to be another."""
+        engine.failed += 1
         task.stranding = None
         if self._retry_elsewhere:
             task.failed_on |= {engine}
             task.fresh_until = step.now + self._retry_elsewhere
         self.warn(step, TaskRetried(task.msg_id, reason, task.retries_left))
-        self.take_back(step, task, engine)
+        self.take_back(step, task, engine, End.FAILED, reason)
 
     def go_behind(self, step: Step, task: Task) -> None:
         """Have a task that is not queued come after all others that are there."""
@@ -245,12 +283,19 @@ class Lifecycle:
     def relay(self, step: Step, task: Task, attempt: Attempt, event: TaskReplied) -> None:
         """Answer a task with its engine's reply to an attempt that is over."""
         action = make(RelayReply, (task.msg_id, event.engine, task.message, event.message))
-        state = SUCCEEDED if event.status == "ok" else FAILED
-        if state is FAILED:
-            self._causes.record(task.msg_id, Cause(task.msg_id, event.error))
-        elif self._paths is not None and attempt.began is not None:
-            self._paths.learn(task, step.now - attempt.began)
-        self._rest(step, task, state, event.engine, action, event.size)
+        if event.status == "ok":
+            attempt.engine.done += 1
+            if self._paths is not None and attempt.began is not None:
+                self._paths.learn(task, step.now - attempt.began)
+            self._rest(step, task, SUCCEEDED, event.engine, action, size=event.size)
+            return
+        attempt.engine.failed += 1
+        cause = Cause(task.msg_id, event.error)
+        self._causes.record(task.msg_id, cause)
+        aborted = event.status == "aborted"
+        self._tallies.count_failure(ABORTED if aborted else RAISED, cause)
+        why = End.ABORTED if aborted else event.error
+        self._rest(step, task, FAILED, event.engine, action, why, event.size)
 
     def fail(self, step: Step, task: Task, reason: Reason, engine: bytes | None = None) -> None:
         """Answer an unfinished task with an error of our own.
@@ -270,7 +315,8 @@ class Lifecycle:
         cause = reason.cause if isinstance(reason, UnreachableDependency) else None
         cause = cause or Cause(task.msg_id, failure=reason.failure)
         self._causes.record(task.msg_id, cause)
-        self._rest(step, task, FAILED, engine, action)
+        self._tallies.count_failure(kind_of(reason), cause)
+        self._rest(step, task, FAILED, engine, action, reason)
 
     @staticmethod
     def warn(step: Step, notice: Notice) -> None:
@@ -290,10 +336,17 @@ class Lifecycle:
         state: TaskState,
         engine: bytes | None,
         answer: RelayReply | FailTask,
+        why: Why = None,
         size: int | None = None,
     ) -> None:
-        """Have a task finished; `size` is that of its value, if it is known."""
+        """Have a task finished; `why` it failed, and the `size` of its value, if it is known."""
+        before = task.state
         task.move(state)
+        succeeded = state is SUCCEEDED
+        if succeeded:
+            task.tally.succeeded += 1
+        else:
+            count_failed(task, before)
         step.actions.append(answer)
         self._stop_timers(task)
         if task.busy is not None:
@@ -301,9 +354,11 @@ class Lifecycle:
                 self._deadlines.cancel(entry)
         msg_id = task.msg_id
         del self._tasks[msg_id]
-        succeeded = state is SUCCEEDED
         outcome = self._history.record(msg_id, succeeded, engine)
-        self._note((step.now, msg_id, "succeeded" if succeeded else "failed", engine or ""))
+        if succeeded:
+            self._note((step.now, msg_id, "succeeded", engine))
+        else:
+            self._note((step.now, msg_id, "failed", (engine, why)))
         task.message = None  # others may still refer to the task
         after, follow = self._graph.pop(msg_id)
         if after:

@@ -11,7 +11,7 @@ serve its sockets in between.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import TypeAlias
 
@@ -56,7 +56,9 @@ from .reasons import InvalidDependency, InvalidMetadata
 from .recovery import Recovery
 from .settings import Settings
 from .state import State
+from .status import Status, status_of
 from .step import Step
+from .tale import Tale, tales_of
 from .task import FAILED, WAITING, Task
 
 Trace: TypeAlias = Callable[[float, Event, list[Action]], object]
@@ -101,6 +103,7 @@ class SchedulerCore:
         self.needed = self.state.values.uses
         self.trace = trace
         self._backlog = self.state.backlog
+        self._rates = self.state.rates
         self._grace = settings.engine_grace
         self._now = -math.inf
         self._deadlines = self.state.deadlines
@@ -158,6 +161,8 @@ class SchedulerCore:
             If there is an error in the core itself.
         """
         step = Step(now)
+        if now >= self._rates.due:
+            self._rates.sample(now, self.state.tallies.totals())
         self._now = now
         # While a backlog exists, events only record their own effect; TimePassed alone works it
         # off.  Otherwise each event in a flood would pay for a slice.
@@ -210,6 +215,14 @@ class SchedulerCore:
             return paths.due
         return due
 
+    def status(self, *, now: float, oldest: int = 10) -> Status:
+        """How things stand: see `status_of`.  To ask is no event, and changes no decision."""
+        return status_of(self.state, now, oldest)
+
+    def why(self, msg_ids: Iterable[str], *, now: float) -> list[Tale]:
+        """What is known of some tasks: see `tales_of`.  To ask changes nothing either."""
+        return tales_of(self.state, now, msg_ids)
+
     def story(self, msg_id: str) -> list[str]:
         """What happened to a task, as far as it is remembered; O(`story.LINES`)."""
         return self.state.story.of(msg_id)
@@ -239,7 +252,8 @@ class SchedulerCore:
         engine = self.pool.unregister(event.engine)
         if engine.attempts:
             self._lifecycle.warn(step, EngineGone(engine.ident, len(engine.attempts)))
-            self._deadlines.add(step.now + self._grace, Kind.GRACE, engine)
+            engine.grace = step.now + self._grace
+            self._deadlines.add(engine.grace, Kind.GRACE, engine)
         for entry in (engine.probe, engine.interrupt):
             if entry is not None:
                 self._deadlines.cancel(entry)

@@ -6,11 +6,13 @@ import math
 
 from .actions import AssignTask, FailTask
 from .events import Event, TaskRejected, TaskSubmitted
-from .lifecycle import Lifecycle
+from .failures import Cause
+from .lifecycle import Lifecycle, count_failed
 from .reasons import InternalError
 from .state import State
 from .step import Step
 from .story import CoreError
+from .tallies import kind_of
 from .task import FAILED, SUCCEEDED, Task
 
 RECOVERY = 0.1
@@ -38,6 +40,7 @@ class Recovery:
         self._tasks = state.tasks
         self._history = state.history
         self._story = state.story
+        self._tallies = state.tallies
         self._lifecycle = lifecycle
         self.ends = -math.inf
 
@@ -58,6 +61,9 @@ class Recovery:
             except Exception as another:
                 error = another
             if task.state < SUCCEEDED:  # that has failed as well
+                count_failed(task, task.state)
+                cause = Cause(msg_id, failure=InternalError.failure)
+                self._tallies.count_failure(kind_of(InternalError()), cause)
                 task.state = FAILED
                 step.actions.append(FailTask(msg_id, InternalError(), task.message))
             self._tasks.pop(msg_id, None)

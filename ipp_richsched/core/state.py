@@ -11,12 +11,14 @@ from .engines.pool import EnginePool
 from .events import CancelRequested
 from .graph import DependencyGraph, News
 from .history import History
+from .rates import Rates
 from .ready.critical_path import CriticalPath
 from .ready.fairness import FairQueue
 from .ready.order import Order
 from .ready.queue import ReadyQueue
 from .settings import Settings
 from .story import Story
+from .tallies import Tallies
 from .task import Task
 from .values import Values
 
@@ -127,6 +129,10 @@ class State:
         Which values of tasks are arguments of others, and where they are.
     story : Story
         What happened to tasks of late.
+    tallies : Tallies
+        How many tasks there are of each kind, and in each state.
+    rates : Rates
+        How fast they come and end.
     """
 
     def __init__(self, settings: Settings, pool: EnginePool) -> None:
@@ -151,6 +157,8 @@ class State:
             settings.values_size_limit, self.deadlines, self.backlog.news, self.backlog.reviews
         )
         self.story = Story()
+        self.tallies = Tallies()
+        self.rates = Rates()
 
     @property
     def busy(self) -> bool:

@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
+import enum
 from collections import deque
+from collections.abc import Collection
+from typing import TypeAlias
 
 from .actions import Action
 from .events import Event
+from .failures import TaskError
+from .flags import RichFlags
+from .reasons import Reason
 
 LINES = 20_000
 """How many happenings are remembered, of all tasks together."""
 
-Line = tuple[float, str, str, object]
-"""When it was, the msg_id, what happened to the task, and what ends the sentence."""
+SUBMITTED, READY, ASSIGNED, AGAIN, SUCCEEDED, FAILED = (
+    "submitted",
+    "ready",
+    "assigned to",
+    "ready again:",
+    "succeeded",
+    "failed",
+)
+"""What can happen to a task.  With it stands what it asked for (`SUBMITTED`), the engine
+(`ASSIGNED`, `SUCCEEDED`), how the attempt ended (`AGAIN`: `End`, why, and the retries that are
+left), or the engine and why it failed (`FAILED`)."""
+
+Line: TypeAlias = tuple[float, str, str, object]
+"""When it was, the msg_id, what happened to the task, and what belongs to it."""
+
+
+class End(enum.Enum):
+    """How an attempt can end."""
+
+    SUCCEEDED = "it succeeded"
+    FAILED = "it failed"
+    ABORTED = "it was aborted"
+    REFUSED = "its functional dependency was unmet there"
+    BUSY = "the engine was busy with something else"
+    NOT_SENT = "the engine could not be reached"
+
+
+Why: TypeAlias = Reason | TaskError | End | None
+"""Why a task has failed: as the scheduler says; what it raised; or `End.ABORTED`.  None if that is
+not known."""
 
 
 class Story:
-    """The latest happenings; `note` costs O(1), `of` O(`LINES`).
+    """The latest happenings; `note` costs O(1).
 
     Attributes
     ----------
@@ -27,12 +61,25 @@ class Story:
         self._lines: deque[Line] = deque(maxlen=LINES)
         self.note = self._lines.append
 
+    def about(self, msg_ids: Collection[str]) -> dict[str, list[Line]]:
+        """The lines about some tasks, the oldest first; O(`LINES`), for one as for many.
+
+        Parameters
+        ----------
+        msg_ids : collection of str
+            The tasks; a set or a dictionary, so that each line costs O(1).
+        """
+        found: dict[str, list[Line]] = {}
+        for line in self._lines:
+            if line[1] in msg_ids:
+                found.setdefault(line[1], []).append(line)
+        return found
+
     def of(self, msg_id: str) -> list[str]:
-        """The lines about one task, the oldest first, each with its time in seconds."""
+        """The lines about one task as text, each with its time in seconds; O(`LINES`)."""
         return [
             f"{when:.6f} {what} {_shown(detail)}".rstrip()
-            for when, about, what, detail in self._lines
-            if about == msg_id
+            for when, _, what, detail in self.about({msg_id}).get(msg_id, [])
         ]
 
 
@@ -54,4 +101,10 @@ class CoreError(RuntimeError):
 
 
 def _shown(detail: object) -> str:
-    return detail.decode("utf8", "backslashreplace") if isinstance(detail, bytes) else f"{detail}"
+    if detail is None or isinstance(detail, RichFlags):
+        return ""
+    if isinstance(detail, bytes):
+        return detail.decode("utf8", "backslashreplace")
+    if isinstance(detail, tuple) and type(detail) is tuple:
+        return " ".join(filter(None, map(_shown, detail)))
+    return detail.name.lower() if isinstance(detail, enum.Enum) else f"{detail}"

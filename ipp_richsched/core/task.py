@@ -34,8 +34,9 @@ from typing import Any
 from .deadlines import Entry
 from .dependency import Dependency
 from .engines.engine import NO_ENGINES, Attempt, Engine
-from .flags import PLAIN, RichFlags
+from .flags import RichFlags
 from .ready.order import Rank
+from .tallies import Tally
 
 NOWHERE: frozenset[bytes] = frozenset()
 """The identities of no engines."""
@@ -146,6 +147,10 @@ class Task:
         Its own, or the highest of those that wait for it, directly or through others.
     client : bytes
         The identity of who submitted it.
+    tally : Tally
+        Where it is counted.
+    since : float
+        When it was submitted, or came back from an engine.
     needs : Needs or None
         The values that it has as arguments; None if there are none.
     state : TaskState
@@ -211,8 +216,10 @@ class Task:
         "refused_by",
         "retries_left",
         "rich",
+        "since",
         "state",
         "stranding",
+        "tally",
         "targets",
         "timeout",
         "timer",
@@ -230,8 +237,10 @@ class Task:
         follow: Dependency,
         timeout: float | None,
         retries_left: int,
-        rich: RichFlags = PLAIN,
-        client: bytes = b"",
+        rich: RichFlags,
+        client: bytes,
+        tally: Tally,
+        since: float,
     ) -> None:
         self.msg_id = msg_id
         self.rank = rank
@@ -244,6 +253,8 @@ class Task:
         self.rich = rich
         self.priority = rich.priority
         self.client = client
+        self.tally = tally
+        self.since = since
         self.needs: Needs | None = None
         self.state = WAITING
         self.after_accepted = self.after_refused = 0

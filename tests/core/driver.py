@@ -32,6 +32,8 @@ from ipp_richsched.core.flags import RichFlags
 from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.notices import EngineGone, NoEngine, Notice, TaskRetried, TaskStranded
 from ipp_richsched.core.settings import Settings
+from ipp_richsched.core.status import Status
+from ipp_richsched.core.tale import Tale
 from ipp_richsched.wire.notices import notice_text
 from ipp_richsched.wire.texts import reason_text
 
@@ -150,6 +152,15 @@ class Driver:
     def answer(self, engine: str, question: int) -> list[Action]:
         """An engine answers a question."""
         return self.handle(EngineAnswered(engine.encode(), question))
+
+    def status(self, oldest: int = 10) -> Status:
+        """How things stand."""
+        return self.core.status(now=self.now, oldest=oldest)
+
+    def why(self, msg_id: str) -> Tale:
+        """What is known of a task."""
+        (tale,) = self.core.why([msg_id], now=self.now)
+        return tale
 
     def order(self, engine: str = "a", seconds: float = 0.0) -> list[str]:
         """The tasks that an engine gets from now on, each answered after so many seconds."""

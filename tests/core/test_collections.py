@@ -11,14 +11,17 @@ from hypothesis import given
 from ipp_richsched.core.deadlines import Deadlines, Entry, Kind
 from ipp_richsched.core.dependency import NOTHING
 from ipp_richsched.core.engines.engine import NO_ENGINES, Engine
+from ipp_richsched.core.flags import PLAIN
 from ipp_richsched.core.history import ROW, History, Outcome
 from ipp_richsched.core.ready.groups import Group
 from ipp_richsched.core.ready.queue import ReadyQueue
+from ipp_richsched.core.tallies import Tally
 from ipp_richsched.core.task import Task
 
 
 def task(seq: int) -> Task:
-    return Task(f"t{seq}", seq, None, None, NOTHING, NOTHING, None, 0)
+    tally = Tally(0, b"", None)
+    return Task(f"t{seq}", seq, None, None, NOTHING, NOTHING, None, 0, PLAIN, b"", tally, 0.0)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["add", "cancel", "pop"]), st.integers(0, 20))))

@@ -38,7 +38,7 @@ def test_a_story_tells_what_happened_to_a_task() -> None:
         "submitted",
         "ready",
         "assigned to b",
-        "ready again, retries left: 0",
+        "ready again: failed AttemptFailed(engine=b'b', error=None) 0",
         "assigned to a",
         "succeeded a",
     ]

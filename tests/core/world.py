@@ -290,6 +290,10 @@ class World(Judge):
         self.core.validate()
         if not self.core.busy:
             self.judge_waiting()
+        if self.random.random() < 0.2:
+            judge_status(self)
+            known = [*self.tasks, "unknown"]
+            judge_tales(self, self.random.sample(known, min(len(known), 5)))
 
     def reply(
         self, action: AssignTask, status: str | None, met: bool, busy: float | None = None

@@ -195,15 +195,20 @@ class Judge(Failures):
         for attempt in surely.values():
             attempt.surely_began = min(attempt.surely_began, self.now)
 
+    def loads(self) -> dict[Engine, int]:
+        """How many attempts each engine holds."""
+        loads: dict[Engine, int] = {}
+        for task in self.tasks.values():
+            if task.attempt is not None:
+                loads[task.attempt.engine] = loads.get(task.attempt.engine, 0) + 1
+        return loads
+
     def judge_waiting(self) -> None:
         """Nothing waits in vain, and no fresh task waits for an engine that has room."""
         succeeded, failed = self.ends()
         when = self.core.next_deadline()
         is_due = when is not None and when <= self.now
-        loads: dict[Engine, int] = {}
-        for task in self.tasks.values():
-            if task.attempt is not None:
-                loads[task.attempt.engine] = loads.get(task.attempt.engine, 0) + 1
+        loads = self.loads()
         roomy = [
             engine
             for engine in self.engines.values()

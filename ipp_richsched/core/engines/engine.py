@@ -98,6 +98,10 @@ class Engine:
         The deadline of its next question.
     blamed : bool
         Whether it is dead, and the task that it was running is known.
+    grace : float
+        When its grace ends, if it is dead and held tasks.
+    done, failed : int
+        How many attempts have succeeded here, and how many have failed or were lost.
     position : int
         Its place in the index of its pool, -1 if it has none.
     """
@@ -105,6 +109,9 @@ class Engine:
     __slots__ = (
         "attempts",
         "blamed",
+        "done",
+        "failed",
+        "grace",
         "ident",
         "interrupt",
         "load",
@@ -129,6 +136,8 @@ class Engine:
         self.questions: dict[int, float] = {}
         self.probe: Entry | None = None
         self.blamed = False
+        self.grace = 0.0
+        self.done = self.failed = 0
         self.position = -1
 
     def __repr__(self) -> str:

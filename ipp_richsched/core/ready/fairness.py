@@ -255,6 +255,17 @@ class FairQueue:
         accounts = [account for level in levels for account in level.accounts.values()]
         return [group for account in accounts for group in account.queue.engine_died(engine)]
 
+    def number_of(self, task: Task) -> int:
+        """What names the tasks among which a task's client takes turns with others."""
+        return task.rank // self._step
+
+    def next_client(self, number: int, now: float) -> bytes:
+        """Whose turn is next among queued tasks of this number; O(its clients)."""
+        accounts = self._levels[number].accounts.items()
+        waiting = ((account.standing(now), name) for name, account in accounts if account.queue)
+        _, client = min(waiting)
+        return client
+
     # -- what clients use --------------------------------------------------------------
 
     def attempt_begins(self, task: Task, attempt: Attempt, now: float) -> None:

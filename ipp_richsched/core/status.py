@@ -1,0 +1,254 @@
+"""How things stand, as data: for people who ask, and for programs that show it to them."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from itertools import islice
+
+from .engines.engine import INTERRUPTED, UNREACHED, Engine
+from .failures import Failure
+from .look import Look
+from .state import State
+from .task import Task
+from .waits import Wait
+
+PARTS = 20
+"""How many parts of the queue a status has at most, the largest first."""
+
+LOOKED_AT = 10_000
+"""How many unfinished tasks are looked at to find the oldest that wait: engines may have many."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """A registered engine.
+
+    Attributes
+    ----------
+    engine : bytes
+        Its identity.
+    load : float
+        How many tasks it holds.
+    done, failed : int
+        How many attempts have succeeded here since it registered, and how many have failed.
+    msg_id : str or None
+        The task that it works on.
+    label : str or None
+        The label of that; None, too, if the task was answered before.
+    since : float or None
+        Since when it works on it.
+    paused : bool
+        Whether it gets no tasks for now, since it is being interrupted.
+    unreachable : float or None
+        Since when it has had no connection, if it has none.
+    """
+
+    engine: bytes
+    load: float
+    done: int
+    failed: int
+    msg_id: str | None
+    label: str | None
+    since: float | None
+    paused: bool
+    unreachable: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePart:
+    """The unfinished tasks of one priority, client and label, and what became of others.
+
+    Attributes
+    ----------
+    priority, client, label
+        As of a `Tally`.
+    waiting, ready, assigned, succeeded, failed : int
+        How many tasks are in this state.
+    """
+
+    priority: int
+    client: bytes
+    label: str | None
+    waiting: int
+    ready: int
+    assigned: int
+    succeeded: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingTask:
+    """A task that no engine has.
+
+    Attributes
+    ----------
+    msg_id : str
+        What names it.
+    label : str or None
+        Its label, or the name of its function.
+    client : bytes
+        The identity of its client.
+    priority : int
+        Its priority, lent or its own.
+    since : float
+        When it was submitted, or came back from an engine.
+    expires : float or None
+        When its timeout ends.
+    wait : Wait
+        What it waits for.
+    """
+
+    msg_id: str
+    label: str | None
+    client: bytes
+    priority: int
+    since: float
+    expires: float | None
+    wait: Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many tasks a second there were, of late.
+
+    Attributes
+    ----------
+    seconds : float
+        Over how many seconds: a minute and a little, or since the scheduler began.
+    submitted, succeeded, failed : float
+        How many a second were submitted, succeeded and failed.
+    """
+
+    seconds: float
+    submitted: float
+    succeeded: float
+    failed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How things stand.
+
+    Attributes
+    ----------
+    waiting, ready, assigned, succeeded, failed : int
+        How many tasks are in this state.
+    reasons : dict of str to int
+        How many have failed, by the kind of the reason.
+    causes : dict of str or Failure to int
+        The same, by what it began with: see `Tallies.causes`.
+    rate : Rate
+        How fast they come and end.
+    engines : tuple of EngineStatus
+        The registered engines, in the order in which they registered.
+    queue : tuple of QueuePart
+        What there is, the largest part first.
+    queue_more : int
+        How many unfinished tasks are in no part of it.
+    oldest : tuple of WaitingTask
+        The first tasks, in the order of submission, that no engine has.
+    oldest_more : int
+        How many others there are.
+    """
+
+    waiting: int
+    ready: int
+    assigned: int
+    succeeded: int
+    failed: int
+    reasons: dict[str, int]
+    causes: dict[str | Failure, int]
+    rate: Rate
+    engines: tuple[EngineStatus, ...]
+    queue: tuple[QueuePart, ...]
+    queue_more: int
+    oldest: tuple[WaitingTask, ...]
+    oldest_more: int
+
+
+def status_of(state: State, now: float, oldest: int) -> Status:
+    """How things stand; O(engines), and nothing that grows with the number of tasks.
+
+    Parameters
+    ----------
+    state : State
+        The collections.
+    now : float
+        The time.
+    oldest : int
+        How many of the oldest waiting tasks are wanted.
+    """
+    tallies = list(state.tallies)
+    waiting = sum(tally.waiting for tally in tallies)
+    ready = sum(tally.ready for tally in tallies)
+    totals = state.tallies.totals()
+    seconds, of_late = state.rates.over_a_minute(now, totals)
+    queue = heapq.nlargest(PARTS, tallies[:-1], key=lambda tally: tally.unfinished)
+    parts = tuple(
+        QueuePart(
+            tally.priority,
+            tally.client,
+            tally.label,
+            tally.waiting,
+            tally.ready,
+            tally.assigned,
+            tally.succeeded,
+            tally.failed,
+        )
+        for tally in queue
+        if tally.unfinished
+    )
+    found = _oldest(state, now, oldest)
+    return Status(
+        waiting,
+        ready,
+        sum(tally.assigned for tally in tallies),
+        totals.succeeded,
+        totals.failed,
+        dict(state.tallies.failed),
+        dict(state.tallies.causes),
+        Rate(seconds, *(number / seconds if seconds else 0.0 for number in of_late)),
+        tuple(_engine(state, engine) for engine in state.pool.engines.values()),
+        parts,
+        len(state.tasks) - sum(part.waiting + part.ready + part.assigned for part in parts),
+        found,
+        waiting + ready - len(found),
+    )
+
+
+def _engine(state: State, engine: Engine) -> EngineStatus:
+    attempt = next(iter(engine.attempts.values()), None)
+    task = state.tasks.get(attempt.msg_id) if attempt is not None else None
+    lost = engine.out_of_reach[0] if engine.out_of_reach is not None else None
+    return EngineStatus(
+        engine.ident,
+        engine.load,
+        engine.done,
+        engine.failed,
+        attempt.msg_id if attempt is not None else None,
+        task.rich.label if task is not None else None,
+        attempt.began if attempt is not None else None,
+        bool(engine.paused & INTERRUPTED),
+        lost if engine.paused & UNREACHED else None,
+    )
+
+
+def _oldest(state: State, now: float, number: int) -> tuple[WaitingTask, ...]:
+    """The first tasks that no engine has, of the first that have not finished."""
+    first = islice(state.tasks.values(), LOOKED_AT)
+    look = Look(state, now)
+    tasks = islice((task for task in first if task.attempt is None), number)
+    return tuple(_waiting(task, look) for task in tasks)
+
+
+def _waiting(task: Task, look: Look) -> WaitingTask:
+    return WaitingTask(
+        task.msg_id,
+        task.rich.label,
+        task.client,
+        task.priority,
+        task.since,
+        task.expires if task.timer is not None else None,
+        look.wait_of(task),
+    )
