@@ -15,12 +15,16 @@ __all__ = [
     "__version__",
     "cancel",
     "register",
+    "status",
     "view",
+    "why",
 ]
 
 if TYPE_CHECKING:
     from .client.cancel import cancel
+    from .client.status import status
     from .client.view import RichView, view
+    from .client.why import why
     from .controller.app import RichController, register
     from .scheduler.task_scheduler import RichTaskScheduler
     from .wire.busy import EngineBusy
@@ -32,7 +36,9 @@ _HOMES = {
     "RichView": ".client.view",
     "cancel": ".client.cancel",
     "register": ".controller.app",
+    "status": ".client.status",
     "view": ".client.view",
+    "why": ".client.why",
 }
 
 

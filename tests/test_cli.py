@@ -15,7 +15,7 @@ from ipp_richsched.controller import enable
 from .processes import script
 
 
-@pytest.mark.parametrize("command", ["enable", "disable", "demo", "replay", "explain"])
+@pytest.mark.parametrize("command", ["enable", "disable", "demo", "replay", "explain", "status"])
 def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])

@@ -47,6 +47,15 @@ WRONG: list[tuple[Any, str]] = [
     ({"request": "cancel", "msg_ids": [1], "interrupt": False}, "'msg_ids' is [1]"),
     ({"request": "cancel", "msg_ids": ["\ud800"], "interrupt": False}, "'msg_ids'"),
     ({"request": "cancel", "msg_ids": [], "interrupt": "yes"}, "'interrupt' is 'yes'"),
+    ({"request": "status"}, "'oldest' is missing"),
+    ({"request": "status", "oldest": 101}, "'oldest' is 101"),
+    ({"request": "status", "oldest": -1}, "'oldest' is -1"),
+    ({"request": "status", "oldest": 1.5}, "'oldest' is 1.5"),
+    ({"request": "status", "oldest": True}, "'oldest' is True"),
+    ({"request": "status", "oldest": 1, "queue": 1}, "'queue'"),
+    ({"request": "why"}, "'msg_ids' is missing"),
+    ({"request": "why", "msg_ids": "x"}, "'msg_ids' is 'x'"),
+    ({"request": "why", "msg_ids": ["x"] * 1001}, "'msg_ids' has 1001 ids"),
 ]
 
 

@@ -35,7 +35,7 @@ RULES: dict[str, set[str]] = {
     "monitor": {"client", "core", "wire"},
     "workflows": {"client"},
     "demo": {"workflows"},
-    "cli": {"controller", "core", "demo", "monitor", "workflows"},
+    "cli": {"client", "controller", "core", "demo", "monitor", "workflows"},
 }
 """What each folder may import besides itself."""
 

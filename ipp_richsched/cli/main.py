@@ -6,6 +6,7 @@ Subcommands import what they need when they run, so that ``--help`` is quick.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -118,7 +119,20 @@ def _parser() -> argparse.ArgumentParser:
         help="feed the log to a new scheduler instead, and say where it decides otherwise",
     )
     command.set_defaults(run=_explain)
+
+    text = "say how things stand on a cluster that runs, and why tasks wait"
+    command = commands.add_parser("status", help=text, description=_sentence(text))
+    _add_cluster(command)
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
+    command.set_defaults(run=_status)
     return parser
+
+
+def _add_cluster(command: argparse.ArgumentParser) -> None:
+    """Which cluster, as ipcluster has it."""
+    command.add_argument("--profile", metavar="NAME", help="of this IPython profile")
+    command.add_argument("--profile-dir", metavar="DIR", help="of the profile in this directory")
+    command.add_argument("--cluster-id", metavar="ID", help="the cluster with this id")
 
 
 def _sentence(text: str) -> str:
@@ -221,6 +235,19 @@ def _explain(arguments: argparse.Namespace) -> int:
         return _error(error, _FAILED)
     print(*runs, sep="\n")
     return 0 if all(run.is_same for run in runs) else _FAILED
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from ..client.status import status
+    from .connect import ConnectError, connect
+
+    try:
+        with connect(arguments.profile, arguments.profile_dir, arguments.cluster_id) as client:
+            found = status(client)
+    except ConnectError as error:
+        return _error(error, _FAILED)
+    print(json.dumps(found.to_dict(), indent=2) if arguments.json else found)
+    return 0
 
 
 def _error(error: Exception, status: int) -> int:

@@ -11,6 +11,7 @@ from ipyparallel.error import TaskAborted
 
 from ..wire.requests import CANCEL
 from .asking import ask
+from .data import msg_ids_of
 from .map_result import MapResult
 
 Results: TypeAlias = "AsyncResult | str | Iterable[AsyncResult | str]"
@@ -61,11 +62,7 @@ def cancel(
             client = client or item._client
             if isinstance(item, MapResult):
                 item.send_no_more()
-            ids.update(dict.fromkeys(item.msg_ids))
-        elif isinstance(item, str):
-            ids[item] = None
-        else:
-            raise TypeError(f"{item!r} is neither an AsyncResult nor a msg_id")
+        ids.update(dict.fromkeys(msg_ids_of(item)))
     if not ids:
         return {}
     if client is None:

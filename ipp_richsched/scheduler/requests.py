@@ -6,14 +6,35 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 from ..core.events import CancelRequested, Event, ValueSent
-from ..wire.requests import CANCEL, VALUE, Asked
+from ..wire.requests import CANCEL, STATUS, VALUE, WHY, Asked
 from ..wire.rich_flags import CHECKS
 from .outbox import Outbox
+from .sight import Sights
 from .values import size_of
 
 
-def serve(asked: Asked, outbox: Outbox, feed: Callable[[Event], None]) -> None:
-    """Answer a request, or have the core answer it."""
+def serve(
+    asked: Asked,
+    outbox: Outbox,
+    feed: Callable[[Event], None],
+    decide: Callable[[], None],
+    sights: Sights,
+) -> None:
+    """Answer a request, or have the core answer it.
+
+    Parameters
+    ----------
+    asked : Asked
+        The request.
+    outbox : Outbox
+        Where answers go.
+    feed : callable
+        Hands an event to the core.
+    decide : callable
+        Has the core decide on all that it was handed before.
+    sights : Sights
+        Answers what only reads.
+    """
     client, values = asked.message[0], asked.values
     assert isinstance(client, bytes)
     if asked.request is VALUE:
@@ -25,5 +46,11 @@ def serve(asked: Asked, outbox: Outbox, feed: Callable[[Event], None]) -> None:
     elif asked.request is CANCEL:
         ids = tuple(values["msg_ids"])
         feed(CancelRequested(ids, client, values["interrupt"], asked.message))
+    elif asked.request is STATUS:
+        decide()  # what the client sent before counts
+        outbox.answer(asked.message, sights.status(client, values["oldest"]))
+    elif asked.request is WHY:
+        decide()
+        outbox.answer(asked.message, sights.why(values["msg_ids"]))
     else:
         outbox.answer(asked.message, {"version": version("ipp-richsched"), "flags": sorted(CHECKS)})

@@ -48,6 +48,7 @@ from .lines import Lines
 from .outbox import Outbox
 from .removed import without_removed_methods
 from .requests import serve
+from .sight import Sights
 from .turns import Channels, Handlers, Turns
 from .values import size_of
 
@@ -288,7 +289,9 @@ class RichTaskScheduler(EventLogging, TaskScheduler):
         handlers = Handlers(
             self.dispatch_submission, self.dispatch_result, self.dispatch_notification
         )
-        return Turns(self._core, channels, self._outbox, handlers, loop, clock, self.log, **kwargs)
+        turns = Turns(self._core, channels, self._outbox, handlers, loop, clock, self.log, **kwargs)
+        self._sights = Sights(self._core, self._wire.names, clock, turns.lag)
+        return turns
 
     # -- the contract of the base class ------------------------------------------------
 
@@ -332,7 +335,7 @@ class RichTaskScheduler(EventLogging, TaskScheduler):
         """Take in a task, or a request, from a client."""
         submission = self._wire.read_submission(raw_msg)
         if isinstance(submission, Asked):
-            serve(submission, self._outbox, self._feed)
+            serve(submission, self._outbox, self._feed, self._decide, self._sights)
         else:
             self._feed(submission)
 

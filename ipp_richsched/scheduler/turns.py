@@ -24,6 +24,7 @@ from ..wire.checks import MessageError, NamelessTaskError
 from ..wire.messages import Frames
 from ..wire.requests import RequestError
 from ..wire.transport import Channel, readable
+from .lag import Lag
 from .outbox import Outbox
 
 ROUNDS, BATCH, NOTIFICATIONS = 4, 50, 1000
@@ -87,6 +88,11 @@ class Turns:
         Where errors go.
     poll : callable
         Which of some channels can be read: see `readable`.
+
+    Attributes
+    ----------
+    lag : Lag
+        How long turns take.
     """
 
     def __init__(
@@ -117,6 +123,7 @@ class Turns:
         self._turn_is_due = False
         self._alarm: Any = None
         self._alarm_time: float | None = None
+        self.lag = Lag()
 
     def start(self) -> None:
         """Begin to serve all channels."""
@@ -187,6 +194,7 @@ class Turns:
         A socket's descriptor tells only of news, and any use of the socket may consume them,
         a send included: so each is asked for what is left before the turn ends.
         """
+        start = self._clock()
         self._turn_is_due = True  # nothing that happens in it need ask for another
         more = True
         try:
@@ -213,6 +221,7 @@ class Turns:
                 self._schedule()
             else:
                 self._set_alarm()
+            self.lag.note(start, self._clock())
 
     def _serve(self, sources: list[Channel]) -> None:
         """Take in what has come, and carry out what it leads to."""

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+
+def client_name(ident: bytes) -> str:
+    """A client's identity as text: in hexadecimal, if ZeroMQ has made it up, as it does."""
+    text = ident.decode("utf8", "replace")
+    return text if text.isprintable() and "\ufffd" not in text else ident.hex()
+
+
 KEPT = 10_000
 """Of how many engines the ids are kept, dead ones included."""
 
@@ -28,9 +35,17 @@ class EngineNames:
             if len(self._ids) > KEPT:
                 del self._ids[next(iter(self._ids))]
 
+    def number(self, engine: str) -> int | None:
+        """The id that the hub gave to an engine, given its identity as text."""
+        return self._ids.get(engine)
+
+    def host(self, engine: str) -> str | None:
+        """From where an engine connects, if that is known."""
+        return self._addresses.get(engine.encode("utf8", "surrogateescape")) or None
+
     def called(self, engine: str) -> str:
         """What people call an engine, given its identity as text."""
         name = f"engine {self._ids.get(engine, engine)}"
-        address = self._addresses.get(engine.encode("utf8", "surrogateescape"), "")
+        address = self.host(engine) or ""
         is_here = address.startswith(("127.", "localhost")) or address in ("", "::1")
         return name if is_here else f"{name} on {address}"

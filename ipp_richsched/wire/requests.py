@@ -21,6 +21,12 @@ QUESTION_TO_CLIENT = "ipp_richsched_question"
 task of the client has it as an argument.  Its content names the task as ``msg_id``; its parent
 header is that of the other task.  A `VALUE` request answers it."""
 
+MOST_TASKS = 100
+"""How many of the oldest waiting tasks one status tells of at most."""
+
+PAGE = 1_000
+"""How many tasks one request for stories may be about."""
+
 NAME = "request"
 """The field of a request that holds its name."""
 
@@ -86,6 +92,42 @@ def _truth(name: str, value: Any) -> bool:
     return value
 
 
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{name!r} is {value!r:.200}, not a whole number")
+    return value
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{name!r} is {value!r:.200}, not a number")
+    return value
+
+
+def _object(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{name!r} is {value!r:.200}, not an object")
+    return value
+
+
+def _objects(name: str, value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ValueError(f"{name!r} is {value!r:.200}, not a list of objects")
+    return value
+
+
+def _few(name: str, value: Any) -> int:
+    if _whole(name, value) > MOST_TASKS:
+        raise ValueError(f"{name!r} is {value!r:.200}, more than {MOST_TASKS}")
+    return value
+
+
+def _page(name: str, value: Any) -> list[str]:
+    if len(_texts(name, value)) > PAGE:
+        raise ValueError(f"{name!r} has {len(value)} ids, more than {PAGE}")
+    return value
+
+
 HELLO = Request("hello", {}, {"version": _text, "flags": _texts})
 """Who serves this port, and which flags does it know?"""
 
@@ -101,7 +143,37 @@ VALUE = Request("value", {"msg_id": _text, "problem": _text}, {})
 """Take the value of a task, which the scheduler has asked for.  It is in the message's buffers, as
 in an engine's reply.  Or, with a problem, there are none: it cannot be sent."""
 
-REQUESTS = {request.name: request for request in (HELLO, CANCEL, VALUE)}
+STATUS = Request(
+    "status",
+    {"oldest": _few},
+    {
+        "time": _number,
+        "you": _text,
+        "version": _text,
+        "scheme": _text,
+        "settings": _object,
+        **dict.fromkeys(("waiting", "ready", "assigned", "succeeded"), _whole),
+        "failed": _object,
+        "causes": _object,
+        "rates": _object,
+        "engines": _objects,
+        "queue": _objects,
+        "queue_more": _whole,
+        "oldest": _objects,
+        "oldest_more": _whole,
+        "memory": _whole,
+        "lag": _number,
+    },
+)
+"""How do things stand, and why do the oldest of the tasks that wait, so many of them?  `you` is
+what the client is called that asks.  Times are in seconds of the epoch.  What the objects hold
+`wire.sight` says."""
+
+WHY = Request("why", {"msg_ids": _page}, {"time": _number, "stories": _objects})
+"""What became of these tasks, and what do they wait for?  The stories come in the order of the
+ids, each once."""
+
+REQUESTS = {request.name: request for request in (HELLO, CANCEL, VALUE, STATUS, WHY)}
 
 
 def content_of(request: Request, **values: Any) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def reason_text(msg_id: str, reason: Reason, called: Called = by_identity) -> st
 
 def tried_text(attempts: int, engines: Few, called: Called = by_identity) -> str:
     """How often a task was tried, and where, as the end of a sentence; nothing for one attempt."""
-    return f" (tried {attempts} times, on {_engines(engines, called)})" if attempts > 1 else ""
+    return f" (tried {attempts} times, on {engines_text(engines, called)})" if attempts > 1 else ""
 
 
 def engine_text(engine: bytes, called: Called) -> str:
@@ -73,16 +73,19 @@ def engine_text(engine: bytes, called: Called) -> str:
     return called(engine_name(engine))
 
 
-def _few(few: Few) -> str:
+def few_text(few: Few) -> str:
+    """A few names of many."""
     shown = ", ".join(few.names)
     return f"{shown} and {few.more} more" if few.more else shown
 
 
-def _engines(few: Few, called: Called) -> str:
-    return _few(Few(tuple(map(called, few.names)), few.more))
+def engines_text(few: Few, called: Called) -> str:
+    """What people call a few engines of many."""
+    return few_text(Few(tuple(map(called, few.names)), few.more))
 
 
-def _error(error: TaskError) -> str:
+def error_text(error: TaskError) -> str:
+    """What a task raised."""
     return f"{error.ename}: {error.evalue}" if error.evalue else error.ename
 
 
@@ -130,8 +133,13 @@ def _began(reason: UnreachableDependency) -> str:
 
 def _with(cause: Cause) -> str:
     if cause.error is not None:
-        return f" with {_error(cause.error)}"
+        return f" with {error_text(cause.error)}"
     return f" with {ERRORS[cause.failure].__name__}" if cause.failure is not None else ""
+
+
+def cause_text(cause: Cause) -> str:
+    """With what a chain of failures began, as a sentence."""
+    return f"task {cause.msg_id} failed{_with(cause)}"
 
 
 def _value_not_sent(msg_id: str, reason: ValueNotSent, called: Called) -> str:
@@ -143,7 +151,7 @@ def _value_not_sent(msg_id: str, reason: ValueNotSent, called: Called) -> str:
 
 
 def _cannot_follow(msg_id: str, reason: CannotFollow, called: Called) -> str:
-    engines = _engines(reason.engines, called)
+    engines = engines_text(reason.engines, called)
     what = {
         Obstacle.GONE: f"to {engines}, which has died",
         Obstacle.OFF_TARGETS: f"to {engines}: not in its targets",
@@ -153,12 +161,12 @@ def _cannot_follow(msg_id: str, reason: CannotFollow, called: Called) -> str:
 
 
 def _no_target_left(msg_id: str, reason: NoTargetLeft, called: Called) -> str:
-    return f"task {msg_id}: none of its targets is left: {_engines(reason.died, called)} died"
+    return f"task {msg_id}: none of its targets is left: {engines_text(reason.died, called)} died"
 
 
 def _stranded(msg_id: str, reason: Stranded, called: Called) -> str:
-    whys = [f"on {_engines(reason.refused, called)} {UNMET}"] * bool(reason.refused.names)
-    whys += [f"not registered: {_engines(reason.absent, called)}"] * bool(reason.absent.names)
+    whys = [f"on {engines_text(reason.refused, called)} {UNMET}"] * bool(reason.refused.names)
+    whys += [f"not registered: {engines_text(reason.absent, called)}"] * bool(reason.absent.names)
     why = "; ".join(whys)
     if reason.seconds is None:
         return f"task {msg_id} waits: {why}"
@@ -167,7 +175,7 @@ def _stranded(msg_id: str, reason: Stranded, called: Called) -> str:
 
 
 def _out_of_reach(msg_id: str, reason: OutOfReach, called: Called) -> str:
-    engines = _engines(reason.engines, called)
+    engines = engines_text(reason.engines, called)
     return (
         f"task {msg_id}: registered, but without a connection for {reason.seconds:g} s: {engines}"
     )
@@ -185,7 +193,7 @@ def _timed_out(msg_id: str, reason: TimedOut, called: Called) -> str:
     if reason.awaited is Awaited.DEPENDENCIES:
         fields = ("after", "follow", "arguments")
         pending = [
-            f"{field} {_few(ids)}" for field in fields if (ids := getattr(reason, field)).names
+            f"{field} {few_text(ids)}" for field in fields if (ids := getattr(reason, field)).names
         ]
         what = f"{what}: {'; '.join(pending)}"
     return f"task {msg_id} waited {reason.seconds:g} s for {what}"
@@ -225,7 +233,7 @@ def _answer_lost(msg_id: str, reason: AnswerLost, called: Called) -> str:
 
 
 def _attempt_failed(msg_id: str, reason: AttemptFailed, called: Called) -> str:
-    what = f" with {_error(reason.error)}" if reason.error is not None else ""
+    what = f" with {error_text(reason.error)}" if reason.error is not None else ""
     return f"task {msg_id} failed on {engine_text(reason.engine, called)}{what}"
 
 

@@ -1,0 +1,167 @@
+"""A status as text for terminals, and as HTML for notebooks.
+
+What holds the run up comes first: the tasks that wait, by why they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from html import escape
+from typing import Any
+
+ENGINES = 30
+"""How many engines are shown; of others it is said how many there are."""
+
+_STUCK = ("stranded", "no_engine", "unreachable", "busy", "retry", "values", "paused")
+"""The kinds of reasons that should be seen first."""
+
+
+def as_text(status: Any) -> str:
+    """A `Status` for a terminal."""
+    parts = [_headline(status)]
+    for title, head, rows in _tables(status):
+        parts.append("\n".join([title, *_aligned([head, *rows])]))
+    return "\n\n".join([*parts, _footer(status)])
+
+
+def as_html(status: Any) -> str:
+    """A `Status` for a notebook."""
+    parts = [f"<p><b>{escape(_headline(status))}</b></p>"]
+    for title, head, rows in _tables(status):
+        parts.append(f"<p>{escape(title)}</p>")
+        parts.append(f"<table><thead>{_row(head, 'th')}</thead>")
+        parts.append(f"<tbody>{''.join(_row(row, 'td') for row in rows)}</tbody></table>")
+    return f"<div>{''.join(parts)}<p><small>{escape(_footer(status))}</small></p></div>"
+
+
+Table = tuple[str, list[str], list[list[str]]]
+
+
+def _headline(status: Any) -> str:
+    failed = sum(status.failed.values())
+    counts = (
+        f"{status.waiting:,} waiting, {status.ready:,} ready, {status.assigned:,} on"
+        f" {len(status.engines):,} engines; {status.succeeded:,} succeeded, {failed:,} failed"
+    )
+    if not status.engines and status.ready + status.waiting:
+        return f"NO ENGINE IS REGISTERED: {counts}"
+    return counts
+
+
+def _tables(status: Any) -> Iterable[Table]:
+    if status.oldest:
+        yield _oldest(status)
+    if status.causes:
+        causes = sorted(status.causes.items(), key=lambda item: -item[1])
+        kinds = ", ".join(f"{number:,} {kind}" for kind, number in status.failed.items())
+        rows = [[name, f"{number:,}"] for name, number in causes]
+        yield f"Failed, by the error with which it began ({kinds}):", ["error", "tasks"], rows
+    if status.queue:
+        yield _queue(status)
+    if status.engines:
+        yield _engines(status)
+
+
+def _oldest(status: Any) -> Table:
+    """Those that are stuck first; then as they were submitted."""
+    tasks = sorted(status.oldest, key=lambda task: task.kind not in _STUCK)
+    rows = [
+        [task.msg_id, task.label or "", _age(status, task.since), task.reason] for task in tasks
+    ]
+    more = f", and {status.oldest_more:,} more" if status.oldest_more else ""
+    title = f"Waiting, {len(tasks):,} of the oldest{more}:"
+    return title, ["task", "label", "since", "why"], rows
+
+
+def _queue(status: Any) -> Table:
+    head = ["label", "client", "priority", *_STATES]
+    rows = [
+        [
+            part.label or "",
+            "you" if part.client == status.you else part.client,
+            f"{part.priority}",
+            *(f"{getattr(part, state):,}" for state in _STATES),
+        ]
+        for part in status.queue
+    ]
+    more = f" ({status.queue_more:,} more unfinished)" if status.queue_more else ""
+    return f"Tasks by label, client and priority{more}:", head, rows
+
+
+_STATES = ["waiting", "ready", "assigned", "succeeded", "failed"]
+
+
+def _engines(status: Any) -> Table:
+    """Those with which something is wrong first; then those that have worked longest on a task."""
+    engines = sorted(
+        status.engines,
+        key=lambda e: (e.unreachable is None, not e.paused, e.since is None, e.since or 0),
+    )
+    rows = [
+        [
+            engine.uuid if engine.id is None else f"{engine.id}",
+            engine.host or "",
+            f"{engine.load:g}",
+            f"{engine.done:,}",
+            f"{engine.failed:,}",
+            _does(status, engine),
+        ]
+        for engine in engines[:ENGINES]
+    ]
+    more = f", {len(engines) - ENGINES:,} of them not shown" if len(engines) > ENGINES else ""
+    head = ["engine", "host", "load", "done", "failed", "does"]
+    return f"{len(engines):,} engines{more}:", head, rows
+
+
+def _does(status: Any, engine: Any) -> str:
+    if engine.unreachable is not None:
+        return f"cannot be reached for {_age(status, engine.unreachable)}"
+    if engine.paused:
+        return "is being interrupted"
+    if engine.task is None:
+        return "idle"
+    return f"{engine.label or _short(engine.task)} for {_age(status, engine.since)}"
+
+
+def _footer(status: Any) -> str:
+    rates = status.rates
+    settings = "".join(f", {name}={value!r}" for name, value in status.settings.items())
+    return (
+        f"over the last {rates.seconds:.0f} s, a second: {rates.submitted:.3g} submitted,"
+        f" {rates.succeeded:.3g} succeeded, {rates.failed:.3g} failed\n"
+        f"ipp_richsched {status.version}, scheme {status.scheme}{settings};"
+        f" {status.memory / 2**20:,.0f} MiB, lag {1000 * status.lag:.3g} ms"
+    )
+
+
+def _age(status: Any, since: datetime | None) -> str:
+    """How long something has lasted."""
+    if since is None:
+        return ""
+    seconds = max(0.0, (status.time - since).total_seconds())
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3_600:.1f} h"
+
+
+def _short(name: str) -> str:
+    """What tells a msg_id from others: the beginning and the end."""
+    return f"{name[:8]}..{name[-8:]}" if len(name) > 20 else name
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    shown = [[_printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    pairs = [zip(row, widths, strict=True) for row in shown]
+    return ["  " + "  ".join(cell.ljust(width) for cell, width in pair).rstrip() for pair in pairs]
+
+
+def _printable(text: str) -> str:
+    """A text that does nothing to a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _row(cells: Sequence[str], tag: str) -> str:
+    style = ' style="text-align: left"'
+    return f"<tr>{''.join(f'<{tag}{style}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"

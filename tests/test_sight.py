@@ -1,0 +1,181 @@
+"""`status` and `why` as the scheduler answers them: over lists, and at the wire."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from jupyter_client.session import DELIM
+
+from ipp_richsched import RichTaskScheduler
+from ipp_richsched.core.actions import Action
+from ipp_richsched.core.events import Event
+from ipp_richsched.scheduler.lag import SPAN, Lag
+from ipp_richsched.wire.requests import ANSWER, REQUEST, STATUS, WHY, read_answer
+
+from .lists import Frames, ListCluster
+from .scripted import Client, Start
+
+
+def request_of(cluster: Any, **content: Any) -> list[bytes]:
+    """A request, as a client sends it."""
+    message = cluster.session.msg(REQUEST, content)
+    message["metadata"] = {"after": [message["header"]["msg_id"]]}
+    return cluster.session.serialize(message)
+
+
+def content_of(frames: Frames) -> dict[str, Any]:
+    """What an answer says."""
+    start = frames.index(DELIM) + 2
+    assert json.loads(frames[start])["msg_type"] == ANSWER
+    found = json.loads(frames[start + 3])
+    assert found["status"] == "ok", found
+    return found
+
+
+class Told(RichTaskScheduler):
+    """A scheduler that remembers what its core was told."""
+
+    def _make_trace(self, settings: Any) -> Any:
+        self.events: list[Event] = []
+
+        def trace(now: float, event: Event, actions: list[Action]) -> None:
+            self.events.append(event)
+
+        return trace
+
+
+def ask(cluster: ListCluster, **content: Any) -> dict[str, Any]:
+    """Ask, in the same round with what is under way to the scheduler."""
+    cluster.clients.incoming.append([b"asks", *request_of(cluster, **content)])
+    cluster.run()
+    [answer] = [frames for frames in cluster.clients.take() if frames[0] == b"asks"]
+    return content_of(answer)
+
+
+def test_what_was_sent_before_counts() -> None:
+    cluster = ListCluster()
+    cluster.register(b"a")
+    msg_ids = [cluster.submit(label="x") for _ in range(3)]
+    answer = ask(cluster, request="status", oldest=1)
+    assert (answer["ready"], answer["assigned"]) == (2, 1)
+    assert [task["msg_id"] for task in answer["oldest"]] == msg_ids[1:2]
+    assert answer["oldest_more"] == 1
+    read_answer(STATUS, answer)
+
+
+def test_to_ask_is_no_event_and_the_hub_does_not_hear_of_it() -> None:
+    cluster = ListCluster(Told)
+    msg_id = cluster.submit()
+    cluster.run()
+    cluster.topics()
+    before = len(cluster.scheduler.events)  # type: ignore[attr-defined]
+    ask(cluster, request="status", oldest=0)
+    read_answer(WHY, ask(cluster, request="why", msg_ids=[msg_id]))
+    assert len(cluster.scheduler.events) == before  # type: ignore[attr-defined]
+    assert cluster.topics() == []
+
+
+def test_a_status_says_who_serves_and_with_which_settings() -> None:
+    settings = {"engine_grace": 1.0, "fair": True}
+    config = {"TaskScheduler": {"scheme_name": "lru", "hwm": 2}, "RichTaskScheduler": settings}
+    answer = ask(ListCluster(**config), request="status", oldest=0)
+    assert answer["version"]
+    assert answer["scheme"] == "lru"
+    assert answer["settings"] == {"hwm": 2, "engine_grace": 1.0, "fair": True}
+    assert answer["you"] == "asks"
+    assert answer["memory"] > 2**20
+    assert answer["time"] == pytest.approx(time.time(), abs=60)
+
+
+def test_times_are_of_the_wall_clock() -> None:
+    cluster = ListCluster()
+    cluster.register(b"a")
+    cluster.submit()
+    msg_id = cluster.submit(timeout=50.0)
+    cluster.run()
+    cluster.wait(10)
+    answer = ask(cluster, request="status", oldest=10)
+    [task] = answer["oldest"]
+    assert task["since"] == pytest.approx(answer["time"] - 10, abs=0.01)
+    assert task["expires"] == pytest.approx(answer["time"] + 40, abs=0.01)
+    assert answer["engines"][0]["since"] == pytest.approx(answer["time"] - 10, abs=0.01)
+    answer = ask(cluster, request="why", msg_ids=[msg_id])
+    [story] = answer["stories"]
+    assert story["submitted"] == pytest.approx(answer["time"] - 10, abs=0.01)
+    assert story["expires"] == pytest.approx(answer["time"] + 40, abs=0.01)
+
+
+def test_an_error_with_half_a_character_can_be_told() -> None:
+    cluster = ListCluster()
+    cluster.register(b"a")
+    msg_id = cluster.submit()
+    cluster.run()
+    [task] = [frames for frames in cluster.engines.take() if msg_id in str(frames)]
+    engine, *idents = task[: task.index(DELIM)]
+    parent = json.loads(task[task.index(DELIM) + 2])
+    content = {"status": "error", "ename": "\\ud800", "evalue": "\\ud800\n", "traceback": []}
+    message = cluster.session.msg("apply_reply", {}, parent=parent)
+    message["metadata"] = {"status": "error", "engine": "a", "dependencies_met": True}
+    frames = cluster.session.serialize(message, ident=idents)
+    start = frames.index(DELIM)
+    frames[-1] = json.dumps(content).replace("\\\\", "\\").encode()
+    frames[start + 1] = cluster.session.sign(frames[start + 2 :])
+    cluster.engines.incoming.append([engine, *frames])
+    cluster.run()
+    assert ask(cluster, request="status", oldest=0)["causes"] == {"\\ud800": 1}
+    [story] = ask(cluster, request="why", msg_ids=[msg_id])["stories"]
+    assert story["reason"] == "it raised \\ud800: \\ud800\\n"
+
+
+def test_the_lag_is_the_longest_turn_of_the_last_minute() -> None:
+    lag = Lag()
+    lag.note(100.0, 100.5)
+    lag.note(101.0, 101.1)
+    assert lag.seconds(102.0) == 0.5
+    lag.note(100.0 + SPAN, 100.2 + SPAN)
+    assert lag.seconds(101.0 + SPAN) == 0.5
+    assert lag.seconds(100.5 + 2 * SPAN) == pytest.approx(0.2)
+    assert lag.seconds(101.0 + 10 * SPAN) == 0.0
+
+
+def test_clients_and_engines_at_the_wire(start: Start) -> None:
+    cluster = start(engines=(b"first",), config={"TaskScheduler": {"hwm": 1}})
+    first = cluster.connect_engine(b"first")
+    client, other = cluster.client(b"me"), cluster.client(b"\0\xff")
+
+    def ask(client: Client, **content: Any) -> dict[str, Any]:
+        client.send(request_of(client, **content))
+        return content_of(client.recv())
+
+    runs = client.submit(label="fit", priority=3)
+    _, task = first.take()
+    waits = client.submit(label="merge", after=[runs])
+    stranded = other.submit(targets=["nobody"])
+    cluster.wait_for(lambda: ask(other, request="status", oldest=0)["ready"], "the other's task")
+    answer = ask(client, request="status", oldest=100)
+    [engine] = answer["engines"]
+    assert (engine["id"], engine["uuid"], engine["task"], engine["label"]) == (
+        *(0, "first", runs, "fit"),
+    )
+    found = {task["msg_id"]: task for task in answer["oldest"]}
+    assert found[waits]["reason"] == f"waits for {runs} to finish"
+    assert found[waits]["details"]["pending"][0]["msg_ids"] == [runs]
+    assert found[stranded]["kind"] == "stranded"
+    assert "engine nobody not registered; it fails in" in found[stranded]["reason"]
+    assert {part["client"] for part in answer["queue"]} == {answer["you"], "00ff"}
+    [story] = ask(client, request="why", msg_ids=[waits])["stories"]
+    assert [link["msg_id"] for link in story["chain"]] == [runs]
+    assert "on engine 0" in story["chain"][0]["reason"]
+    first.reply(task, status="error")
+    client.recv()
+    client.recv()
+    stories = ask(client, request="why", msg_ids=[waits, runs, "nobody"])["stories"]
+    assert [story["state"] for story in stories] == ["failed", "failed", "unknown"]
+    assert stories[0]["cause"] == f"task {runs} failed with ValueError: failed"
+    assert stories[1]["attempts"][0]["outcome"] == "failed"
+    failed = ask(client, request="status", oldest=0)
+    assert failed["failed"]["unreachable_dependency"] == 1
+    assert failed["causes"]["ValueError"] == 2
