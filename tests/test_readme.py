@@ -158,6 +158,15 @@ def explains(reader: Reader, words: list[str]) -> None:
     reader.run(words)
 
 
+def asks(reader: Reader, words: list[str]) -> None:
+    """A controller that runs is asked."""
+    controller = reader.start(["python", "-m", "ipp_richsched"])
+    reader.until_up(controller)
+    reader.run(words)
+    assert controller.interrupt() == 0, str(controller)
+    reader.processes.wait_until_gone()
+
+
 # The first one whose words a command begins with runs it.
 RUNNERS: dict[str, Callable[[Reader, list[str]], None]] = {
     "pip install": installs,
@@ -167,6 +176,7 @@ RUNNERS: dict[str, Callable[[Reader, list[str]], None]] = {
     "ipp-richsched demo": is_run_by_test_demo,
     "ipp-richsched replay": ends_well,
     "ipp-richsched explain": explains,
+    "ipp-richsched status": asks,
     "python -m ipp_richsched --help-all": ends_well,
     "ipcontroller --help-all": ends_well,
     "python -m ipp_richsched": controls,

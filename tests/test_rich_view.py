@@ -345,6 +345,10 @@ def test_the_stock_scheduler_is_refused_at_once(
         start = time.monotonic()
         with pytest.raises(NotRichError, match="switch it on"):
             ipp_richsched.view(client)
+        with pytest.raises(NotRichError, match="switch it on"):
+            ipp_richsched.status(client)
+        with pytest.raises(NotRichError, match="switch it on"):
+            ipp_richsched.why(client, "x")
         assert time.monotonic() - start < PATIENCE
         assert not client.outstanding
         assert client.load_balanced_view().apply_sync(abs, -1) == 1

@@ -43,7 +43,7 @@ def connect(
     try:
         with redirect_stdout(io.StringIO()):  # the client prints what it waits for
             client = ipp.Client(str(path), timeout=TIMEOUT)
-    except (OSError, ValueError, LookupError, error.TimeoutError) as problem:
+    except (OSError, ValueError, TypeError, LookupError, error.TimeoutError) as problem:
         text = " ".join(f"{problem}".split()) or type(problem).__name__
         raise ConnectError(f"no controller answers by {path}: {text}") from None
     try:

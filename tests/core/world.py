@@ -38,6 +38,7 @@ from ipp_richsched.core.flags import PLAIN, RichFlags
 
 from .world_judge import Judge
 from .world_records import LAST, LATE, Engine, Task
+from .world_status import judge_status, judge_tales
 
 
 class World(Judge):
