@@ -42,6 +42,7 @@ class Sights:
         self._clock = clock
         self._lag = lag
         self._process = psutil.Process()
+        self._version = version("ipp-richsched")  # which reads a file
 
     def status(self, client: bytes, oldest: int) -> dict[str, Any]:
         """The answer to a `STATUS` request of a client."""
@@ -50,7 +51,7 @@ class Sights:
         return {
             "time": wall,
             "you": client_name(client),
-            "version": version("ipp-richsched"),
+            "version": self._version,
             "scheme": self._core.pool.scheme.name,
             "settings": self._settings(),
             "memory": self._process.memory_info().rss,

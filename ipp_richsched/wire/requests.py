@@ -24,7 +24,7 @@ header is that of the other task.  A `VALUE` request answers it."""
 MOST_TASKS = 100
 """How many of the oldest waiting tasks one status tells of at most."""
 
-PAGE = 1_000
+PAGE = 200
 """How many tasks one request for stories may be about."""
 
 NAME = "request"
