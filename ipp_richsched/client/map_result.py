@@ -128,6 +128,16 @@ class MapResult(ipp.AsyncMapResult):
         """How many items are done."""
         return len(self._arrived)
 
+    @property
+    def failed(self) -> int:
+        """How many items have failed."""
+        return len(self._errors)
+
+    @property
+    def under_way(self) -> int:
+        """How many items are sent, and not done."""
+        return 0 if self._ready else len(self) - self.progress - self._count_unsent()
+
     def partial(self) -> list[Any]:
         """What is there: values, exceptions in the places of failed items, and `PENDING`."""
         with self._changed:

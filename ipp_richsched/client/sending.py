@@ -14,6 +14,7 @@ from jupyter_client.session import MAX_ITEMS
 
 from ..wire.rich_flags import FUNCTION
 from .on_engine import run_chunk
+from .sent import remember_flags
 
 BYTES_A_SECOND = 1e8
 """What a byte costs on its way counts as so much time, so that no chunk gets too large to send."""
@@ -144,14 +145,16 @@ class Sender:
             If the client is closed.
         """
         read = partial(self._read, chunk, sum(map(_length, packed)), ended)
+        metadata = {**self._metadata, "retries": chunk.retries}
         future = self.client.send_apply_request(
             self.view._socket,
             self._code,
             [self._f, seconds, *packed],
-            metadata={**self._metadata, "retries": chunk.retries},
+            metadata=metadata,
             # before it is sent: so the reply is never there already, in whichever thread we are
             message_future_hook=lambda future: future.add_done_callback(read),
         )
+        remember_flags(future, metadata)
         self.view.history.append(future.msg_id)
         self.view.outstanding.add(future.msg_id)
         return future

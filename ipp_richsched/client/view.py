@@ -23,6 +23,7 @@ from .imap import LazyMap, start_imap
 from .map import start_map
 from .parallel import RichParallelFunction
 from .results import RichResult, results_of
+from .sent import remember_flags
 from .values import keep_for
 
 
@@ -166,6 +167,7 @@ class RichView(ipp.LoadBalancedView):
             metadata=metadata,
             message_future_hook=keep,
         )
+        remember_flags(future, metadata)
         result = RichResult(self.client, future, fname=getname(f), targets=None, owner=True)
         if self.block if block is None else block:
             try:
