@@ -1,0 +1,187 @@
+"""A progress bar for results: `progress`."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from threading import Lock
+from typing import Any
+
+from ipyparallel.client.asyncresult import AsyncHubResult
+from tqdm import TqdmExperimentalWarning, TqdmWarning
+
+from .asking import NotRichError
+from .map_result import MapResult
+from .sent import Named, Sent, named, sent
+from .status import status
+
+TICK = 0.1
+"""Seconds between two looks at the results."""
+
+ASK = 1.0
+"""Seconds between two looks at what is more work: what runs, and the time left."""
+
+SHARE = 0.05
+"""The part of the time that goes into these, at most."""
+
+_FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} {unit}s [{elapsed}{postfix}]"
+
+
+def progress(results: Named, timeout: float | None = None) -> bool:
+    """Show a bar until results are there: what is done, failed, runs and waits, and the time left.
+
+    A map counts by its items, other results by their tasks.  The time left is that of the longest
+    chain of tasks that are still to come, or of all of them divided by the engines, whichever is
+    more.  What a task takes is its `cost`, or what others with its label or function took.  With
+    maps, and where that is not known, it is taken from the rate so far.  Ctrl-C ends the bar only.
+
+    Parameters
+    ----------
+    results : AsyncResult, iterable of AsyncResult, or mapping to AsyncResult
+    timeout : float, optional
+        How many seconds to wait at most; by default for ever.
+
+    Returns
+    -------
+    bool
+        Whether all are there.
+
+    Raises
+    ------
+    TypeError
+        If something is no AsyncResult.
+    """
+    watched = _Watched(results)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    next_look = 0.0
+    with _bar()(total=watched.total, unit=watched.unit, bar_format=_FORMAT) as bar:
+        while True:
+            done = watched.done
+            now = time.monotonic()
+            is_over = done >= watched.total or watched.is_cut_off
+            is_over = is_over or (deadline is not None and now >= deadline)
+            bar.n = done
+            if is_over or now >= next_look:
+                bar.set_postfix_str(watched.describe(bar.format_dict["elapsed"]), refresh=False)
+                took = time.monotonic() - now
+                next_look = now + max(ASK, took / SHARE)
+            bar.refresh()
+            if is_over:
+                return done >= watched.total
+            time.sleep(TICK)
+
+
+def _bar() -> Any:
+    """The class of bars: for notebooks, if this is one that can show it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmExperimentalWarning)
+        warnings.simplefilter("ignore", TqdmWarning)  # that this notebook cannot
+        from tqdm.auto import tqdm
+    return tqdm
+
+
+class _Watched:
+    """Results, and how far they are."""
+
+    def __init__(self, results: Named) -> None:
+        self._client, tasks = sent(results)
+        self._maps: dict[int, MapResult] = {}
+        self._hub_results: dict[int, Any] = {}
+        self._tasks: dict[str, Sent] = {}
+        self._lock = Lock()
+        self._ended: dict[str, bool] = {}  # whether it has failed
+        self._asks = True
+        for _, result in named(results):
+            if isinstance(result, MapResult):
+                self._maps[id(result)] = result
+            elif isinstance(result, AsyncHubResult):
+                self._hub_results[id(result)] = result
+        for task in tasks:
+            if task.future is not None:
+                self._tasks[task.msg_id] = task
+        for task in self._tasks.values():
+            task.future.add_done_callback(self._end)
+        self.total = len(self._tasks) + sum(map(len, self._maps.values()))
+        self.total += sum(len(result.msg_ids) for result in self._hub_results.values())
+        self.unit = "item" if self._maps and not self._tasks else "task"
+
+    def _end(self, future: Any) -> None:
+        """A task has ended: called in the client's thread."""
+        with self._lock:
+            self._ended[future.msg_id] = isinstance(future.result(), BaseException)
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether nothing can come any more, since the client is closed."""
+        return self._client is not None and bool(self._client._closed)
+
+    @property
+    def done(self) -> int:
+        """How many have ended, well or not."""
+        hub = [result for result in self._hub_results.values() if result.done() or result.ready()]
+        maps = sum(result.progress for result in self._maps.values())
+        return len(self._ended) + maps + sum(len(result.msg_ids) for result in hub)
+
+    def describe(self, elapsed: float) -> str:
+        """What is said behind the bar."""
+        with self._lock:
+            failed = sum(self._ended.values())
+        failed += sum(result.failed for result in self._maps.values())
+        running = self._running()
+        done = self.done
+        left = self.total - done
+        words = [f"{failed} failed"] * bool(failed)
+        if left:
+            if running is not None:
+                words += [f"{running} running", f"{left - running} waiting"]
+            seconds = self._seconds_left()
+            if seconds is None and done:
+                seconds = elapsed / done * left
+            words += [f"{_shown(seconds)} left"] if seconds is not None else []
+        return ", ".join(words)
+
+    def _running(self) -> int | None:
+        """How many are on engines, or, of a map, sent; None if the scheduler does not say."""
+        in_maps = sum(result.under_way for result in self._maps.values())
+        unfinished = len(self._tasks) - len(self._ended)
+        if not unfinished or not self._asks:
+            return in_maps if self._asks else None
+        assert self._client is not None
+        try:
+            now = status(self._client, oldest=0)
+        except (NotRichError, TimeoutError):
+            self._asks = False  # it would be said again and again
+            return None
+        mine = sum(part.assigned for part in now.queue if part.client == now.you)
+        return in_maps + min(unfinished, mine)
+
+    def _seconds_left(self) -> float | None:
+        """How long it takes yet, if what the tasks take is known."""
+        if self._maps or self._hub_results or self._client is None:
+            return None
+        took: dict[str, list[float]] = {}
+        for msg_id, has_failed in self._ended.copy().items():
+            task = self._tasks[msg_id]
+            start, end = task.at("started"), task.at("completed")
+            if not has_failed and start is not None and end is not None:
+                took.setdefault(task.group, []).append((end - start).total_seconds())
+        means = {group: sum(each) / len(each) for group, each in took.items()}
+        longest: dict[str, float] = {}
+        total = 0.0
+        for msg_id, task in self._tasks.items():  # parents come before their children
+            if msg_id in self._ended:
+                continue
+            cost = task.flags.get("cost", means.get(task.group))
+            if cost is None:
+                return None
+            total += cost
+            before = (longest.get(parent, 0.0) for parent in task.parents)
+            longest[msg_id] = cost + max(before, default=0.0)
+        return max(total / max(1, len(self._client.ids)), max(longest.values(), default=0.0))
+
+
+def _shown(seconds: float) -> str:
+    """A length of time, for people."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3_600:.1f} h"
