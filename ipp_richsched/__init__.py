@@ -13,7 +13,11 @@ __all__ = [
     "RichTaskScheduler",
     "RichView",
     "__version__",
+    "animate_dag",
     "cancel",
+    "plot_dag",
+    "plot_timeline",
+    "progress",
     "register",
     "status",
     "view",
@@ -22,19 +26,25 @@ __all__ = [
 
 if TYPE_CHECKING:
     from .client.cancel import cancel
+    from .client.progress import progress
     from .client.status import status
     from .client.view import RichView, view
     from .client.why import why
     from .controller.app import RichController, register
     from .scheduler.task_scheduler import RichTaskScheduler
     from .wire.busy import EngineBusy
+    from .workflows.pictures import animate_dag, plot_dag, plot_timeline
 
 _HOMES = {
     "EngineBusy": ".wire.busy",
     "RichController": ".controller.app",
     "RichTaskScheduler": ".scheduler.task_scheduler",
     "RichView": ".client.view",
+    "animate_dag": ".workflows.pictures",
     "cancel": ".client.cancel",
+    "plot_dag": ".workflows.pictures",
+    "plot_timeline": ".workflows.pictures",
+    "progress": ".client.progress",
     "register": ".controller.app",
     "status": ".client.status",
     "view": ".client.view",

@@ -16,6 +16,7 @@ from ipp_richsched.workflows import replay
 from ipp_richsched.workflows.attempts import Attempt, engine_table, out_of_order
 from ipp_richsched.workflows.local_cluster import local_cluster
 from ipp_richsched.workflows.replay import EXAMPLE, Replay, cost_of, run
+from ipp_richsched.workflows.runs import Run
 from ipp_richsched.workflows.schedule import list_schedule
 from ipp_richsched.workflows.steps import Step, bounds, scaled
 from ipp_richsched.workflows.wfformat import load
@@ -162,7 +163,10 @@ def test_the_example_is_small_and_no_simple_one() -> None:
 
 
 @pytest.fixture
-def shared_cluster(client: ipp.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def shared_cluster(
+    client: ipp.Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where pictures go
     monkeypatch.setattr(replay, "local_cluster", lambda n, **options: nullcontext(client))
 
 
@@ -172,7 +176,7 @@ def test_problems_are_told_and_make_the_status_1(
     diamond: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     problems = [f"task-{i}: lost, no answer" for i in range(1000)]
-    monkeypatch.setattr(replay, "run", lambda client, steps, order: Replay([], 0, problems))
+    monkeypatch.setattr(replay, "run", lambda *args: Replay([], 0, problems, Run({}, 0)))
     assert main(["replay", diamond]) == 1
     shown = capsys.readouterr().err.splitlines()
     assert shown[0] == "task-0: lost, no answer"

@@ -39,7 +39,10 @@ RULES: dict[str, set[str]] = {
 }
 """What each folder may import besides itself."""
 
-TOP = {"__init__": {"client", "controller", "scheduler", "wire"}, "__main__": {"controller"}}
+TOP = {
+    "__init__": {"client", "controller", "scheduler", "wire", "workflows"},
+    "__main__": {"controller"},
+}
 """The only modules outside of the folders, and what they may import."""
 
 CORE_FOLDERS = {"engines", "ready", "placement"}

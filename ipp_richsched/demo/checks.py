@@ -71,16 +71,6 @@ class Run:
         return [name for name, result in self.results.items() if not result.done()]
 
     @property
-    def refused(self) -> dict[str, float]:
-        """The tasks that never ran, and when the error came that said so."""
-        ran = {attempt.task for attempt in self.attempts}
-        return {
-            name: result.metadata["received"].timestamp()
-            for name, result in self.results.items()
-            if name not in ran and result.done()
-        }
-
-    @property
     def last_answer(self) -> float:
         """When the last answer came, in seconds since the epoch."""
         received = (r.metadata["received"].timestamp() for r in self.results.values() if r.done())

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..workflows.attempts import engine_table
+from ..workflows import runs as told
+from ..workflows.animation import animate
+from ..workflows.attempts import AttemptState, engine_table
+from ..workflows.pictures import save_timelines
 from ..workflows.steps import Bounds, Loss, bounds
-from ..workflows.timeline import Panel, timeline
-from .checks import Run
+from .checks import NEVER_ANSWERED, Run
 
-PICTURE = "ipp-richsched-demo.png"
+PICTURE, FILM = "ipp-richsched-demo.png", "ipp-richsched-demo.gif"
+
+_END_STATES: dict[AttemptState, told.EndState] = {
+    "running": "running",
+    "done": "succeeded",
+    "failed": "failed",
+    "killed": "died",
+}
+_STATES: dict[str, told.State] = {"done": "succeeded", NEVER_ANSWERED: "waiting"}
 
 
 def print_run(run: Run) -> None:
@@ -60,38 +70,64 @@ def print_fates(runs: Mapping[str, Run]) -> None:
 def draw(runs: Mapping[str, Run]) -> None:
     """Draw the runs, one below the other, into the current directory; say where, or why not.
 
+    The first one is drawn once more as an animated picture of its DAG.
+
     Parameters
     ----------
     runs : mapping of str to Run
         By the name of the scheduler.
     """
-    path = Path.cwd() / PICTURE
+    picture, film = Path.cwd() / PICTURE, Path.cwd() / FILM
+    found = {_title(name, run): _told(run) for name, run in runs.items()}
     try:
-        timeline([_panel(name, run) for name, run in runs.items()], path)
+        save_timelines(found, picture)
+        animate(next(iter(found.values())), film)
     except ImportError as error:
         print(f"no picture: {error}; pip install 'ipp-richsched[plot]' brings it")
     except OSError as error:
         print(f"no picture: {error}")
     else:
-        print(f"picture of the timeline: {path}")
+        print(f"picture of the timeline: {picture}")
+        print(f"the run over again, in ten seconds: {film}")
 
 
-def _panel(name: str, run: Run) -> Panel:
+def _title(name: str, run: Run) -> str:
     count, silent = len(run.results), len(run.unanswered)
-    found = (
-        f"{silent} of {count} tasks never answered"
-        if silent
-        else f"all {count} tasks answered in {run.last_answer - run.submitted:.1f} s"
-    )
-    return Panel(
-        title=f"{name} scheduler: {found}",
-        engines=run.engines,
-        attempts=run.attempts,
-        refused={f"{name}: {run.end(name)}": time for name, time in run.refused.items()},
-        unanswered=run.unanswered,
-        start=run.submitted,
-        lower_bounds=[limit.makespan for limit in _limits(run)],
-    )
+    if silent:
+        return f"{name} scheduler: {silent} of {count} tasks never answered"
+    return f"{name} scheduler: all {count} answered in {run.last_answer - run.submitted:.1f} s"
+
+
+def _told(run: Run) -> told.Run:
+    """The run as its engines noted it, which knows more than results of the stock scheduler."""
+    found: dict[str, told.TaskRun] = {}
+    for task in run.tasks:
+        stretches = tuple(
+            told.Stretch(
+                f"engine {attempt.engine}",
+                attempt.started,
+                run.watched if attempt.state == "running" else attempt.ended,
+                _END_STATES[attempt.state],
+            )
+            for attempt in run.of(task.name)
+        )
+        end = run.end(task.name)
+        state: told.State = "failed" if stretches else "never ran"
+        if end in _STATES:
+            state = _STATES[end]
+        times = run.results[task.name].metadata
+        found[task.name] = told.TaskRun(
+            task.name,
+            task.name,
+            task.name.rstrip("0123456789-"),
+            task.after + task.follow,
+            times["submitted"].timestamp(),
+            stretches,
+            times["received"].timestamp() if times["received"] is not None else None,
+            state,
+            end,
+        )
+    return told.Run(found, run.watched)
 
 
 def _limits(run: Run) -> list[Bounds]:

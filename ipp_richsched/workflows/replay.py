@@ -13,11 +13,16 @@ import ipyparallel as ipp
 
 from ..client.view import view as rich_view
 from .attempts import Attempt, engine_table, error_name, out_of_order
+from .gather import run_of
 from .local_cluster import local_cluster
+from .pictures import save_timelines
 from .progress import watch
+from .runs import Run
 from .schedule import list_schedule
 from .steps import Step, bounds, scaled
 from .wfformat import load
+
+PICTURE = "ipp-richsched-replay.png"
 
 EXAMPLE = Path(__file__).with_name("example.json")
 """A workflow that comes with the package."""
@@ -41,11 +46,14 @@ class Replay:
         Seconds from the first submission to the last completion.
     problems : list of str
         What went wrong, a line each: tasks lost, tasks that failed, tasks that started too early.
+    told : Run
+        All that is known of it, for pictures.
     """
 
     attempts: list[Attempt]
     makespan: float
     problems: list[str]
+    told: Run
 
 
 def run(
@@ -102,7 +110,7 @@ def run(
     early = out_of_order(steps, attempts)
     problems += [f"{name}: started before its parents were completed" for name in early]
     makespan = max((attempt.ended for attempt in attempts), default=submitted) - submitted
-    return Replay(attempts, makespan, problems)
+    return Replay(attempts, makespan, problems, run_of(results))
 
 
 def cost_of(step: Step) -> dict[str, Any]:
@@ -150,6 +158,7 @@ def replay(path: Path, n: int, seconds: float, order: str = "fifo") -> int:
     print()
     print(engine_table(ran.attempts, engines, died))
     print(f"makespan {ran.makespan:.2f} s, {bounds(steps, n)}")
+    _draw(ran.told, f"{path.name}: {ran.makespan:.1f} s on {n} engines, {order}")
     print(f"a list schedule that knows all durations takes {list_schedule(steps, n):.2f} s")
     if ran.problems:
         shown = ran.problems[:_PROBLEMS_SHOWN]
@@ -159,3 +168,16 @@ def replay(path: Path, n: int, seconds: float, order: str = "fifo") -> int:
         return 1
     print(f"all {len(steps)} tasks are done, none was lost, and none ran before its parents")
     return 0
+
+
+def _draw(told: Run, title: str) -> None:
+    """Draw a run into the current directory; say where, or why not."""
+    path = Path.cwd() / PICTURE
+    try:
+        save_timelines({title: told}, path)
+    except ImportError as error:
+        print(f"no picture: {error}; pip install 'ipp-richsched[plot]' brings it")
+    except OSError as error:
+        print(f"no picture: {error}")
+    else:
+        print(f"picture of the timeline: {path}")
