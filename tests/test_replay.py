@@ -163,9 +163,7 @@ def test_the_example_is_small_and_no_simple_one() -> None:
 
 
 @pytest.fixture
-def shared_cluster(
-    client: ipp.Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def shared_cluster(client: ipp.Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)  # where pictures go
     monkeypatch.setattr(replay, "local_cluster", lambda n, **options: nullcontext(client))
 
