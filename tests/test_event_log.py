@@ -149,6 +149,8 @@ def test_a_scheduler_that_hangs_can_be_ended(start: Start, tmp_path: Path) -> No
 
     class Hanging(RichTaskScheduler):
         def dispatch_submission(self, raw_msg: Any) -> None:
+            if b"hang" in raw_msg:
+                self.log.info("it hangs")
             while b"hang" in raw_msg:
                 time.sleep(0.1)
             super().dispatch_submission(raw_msg)
@@ -156,6 +158,7 @@ def test_a_scheduler_that_hangs_can_be_ended(start: Start, tmp_path: Path) -> No
     with mock.patch.object(ending, "PATIENCE", 1):
         cluster = start(Hanging, config=config(tmp_path / "log"))
     cluster.client().submit(b"hang")
+    cluster.wait_for(lambda: "it hangs" in cluster.log, "a scheduler that hangs")
     cluster.process.terminate()
     cluster.process.join(30)
     assert cluster.process.exitcode == -signal.SIGALRM
