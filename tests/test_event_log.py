@@ -157,7 +157,8 @@ def test_a_scheduler_that_hangs_can_be_ended(start: Start, tmp_path: Path) -> No
 
     with mock.patch.object(ending, "PATIENCE", 1):
         cluster = start(Hanging, config=config(tmp_path / "log"))
-    cluster.client().submit(b"hang")
+    client = cluster.client()  # as long as it is there, what it sent is not dropped
+    client.submit(b"hang")
     cluster.wait_for(lambda: "it hangs" in cluster.log, "a scheduler that hangs")
     cluster.process.terminate()
     cluster.process.join(30)
