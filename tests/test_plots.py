@@ -178,7 +178,7 @@ def test_a_bar_counts_the_items_of_a_map(
     view: RichView, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = view.map_async(lambda number: 1 // number, [1, 0, 2, 0, 3])
-    assert ipp_richsched.progress(result, timeout=PATIENCE)
+    assert ipp_richsched.progress((each for each in [result]), timeout=PATIENCE)
     shown = capsys.readouterr().err
     assert "5/5 items" in shown
     assert "2 failed" in shown
@@ -211,11 +211,15 @@ def test_the_time_left_is_that_of_the_longest_chain_or_of_all_work(
     assert client.wait([*chain, *wide, unknown], timeout=PATIENCE)
 
 
-def test_a_task_that_died_with_its_engine(
+def test_tasks_that_died_with_their_engines(
     view: RichView, client: ipp.Client, tmp_path: Path
 ) -> None:
-    """The last test here: an engine is gone after it."""
+    """The last test here: no engine is left after it."""
     with view.temp_flags(retries=1):
         result = view.apply_async(die_at_first, str(tmp_path / "die"))
     assert result.wait(PATIENCE)
     assert shape({"die": result})["die"][:2] == ("succeeded", ["died", "succeeded"])
+    with view.temp_flags(max_crashes=0):
+        result = view.apply_async(die_at_first, str(tmp_path / "once more"))
+    assert result.wait(PATIENCE)
+    assert shape({"die": result})["die"][:2] == ("failed", ["died"])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
+from ipyparallel import AsyncResult
 from ipyparallel.client.asyncresult import AsyncHubResult
 from tqdm import TqdmExperimentalWarning, TqdmWarning
 
@@ -84,6 +86,8 @@ class _Watched:
     """Results, and how far they are."""
 
     def __init__(self, results: Named) -> None:
+        if not isinstance(results, (AsyncResult, Mapping)):
+            results = list(results)
         self._client, tasks = sent(results)
         self._maps: dict[int, MapResult] = {}
         self._hub_results: dict[int, Any] = {}

@@ -22,7 +22,8 @@ _END_STATES: dict[str | None, EndState] = {
 }
 """By the outcome of an attempt; on others engines have not worked."""
 
-_DIED = "engine_died"
+_DEATHS = {"engine_died", "engines_crashed"}
+"""The kinds of reasons by which an attempt has failed since its engine died."""
 
 
 def run_of(results: Named) -> Run:
@@ -119,7 +120,7 @@ def _stretches(task: Sent, story: Story | None, now: float) -> tuple[Stretch, ..
 
 def _stretch(attempt: Attempt, now: float) -> Stretch:
     over = _seconds(attempt.over)
-    end_state = "died" if attempt.kind == _DIED else _END_STATES[attempt.outcome]
+    end_state = "died" if attempt.kind in _DEATHS else _END_STATES[attempt.outcome]
     return Stretch(
         _name(attempt.id, attempt.uuid),
         attempt.assigned.timestamp(),
