@@ -46,7 +46,7 @@ RUN = run_of(
     task("fetch-1", (1, 0, 1, "failed"), (0, 2, 3.5, "succeeded")),
     task("fit-0", (1, 1, 2.5, "died"), (0, 3, 5, "succeeded"), parents=("fetch-0",)),
     task("fit-1", (10, 3, 9, "succeeded"), parents=("fetch-0", "fetch-1")),
-    task("short", (10, 1, 1.001, "succeeded")),
+    task("short", (1, 0.9, 0.901, "given back"), (10, 1, 1.001, "succeeded")),
     task("late", state="never ran", ended=START + 4, problem="TaskTimeout"),
 )
 UNFINISHED = run_of(
@@ -84,7 +84,7 @@ def test_what_ran_where_and_how_it_ended_can_be_read(tmp_path: Path) -> None:
     assert texts.index("engine 1") < texts.index("engine 10")
     assert {"fetch-0", "fit-0", "late: TaskTimeout"} <= {*texts}
     assert texts.count("fetch-1") == 2
-    assert {"fetch", "fit", "failed", "died", "engine died", "never ran"} <= {*texts}
+    assert {"fetch", "fit", "failed", "died", "engine died", "given back", "never ran"} <= {*texts}
     assert {"running", "queued", "tasks", "seconds"} <= {*texts}
 
 
@@ -94,7 +94,7 @@ def test_a_name_is_written_only_where_it_fits(tmp_path: Path) -> None:
 
 def test_what_did_not_happen_is_not_in_the_legend(tmp_path: Path) -> None:
     texts = timelines(tmp_path, run=run_of(task("a", (0, 0, 1, "succeeded"))))
-    assert not {"failed", "died", "engine died", "never ran"} & {*texts}
+    assert not {"failed", "died", "engine died", "given back", "never ran"} & {*texts}
 
 
 def test_runs_are_drawn_below_each_other(tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ _END_STATES: dict[str | None, EndState] = {
     "succeeded": "succeeded",
     "failed": "failed",
     "aborted": "failed",
+    "busy": "given back",
+    "refused": "given back",
 }
-"""By the outcome of an attempt; on others engines have not worked."""
+"""By the outcome of an attempt; others have not come to their engine."""
 
 _DEATHS = {"engine_died", "engines_crashed"}
 """The kinds of reasons by which an attempt has failed since its engine died."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Literal
 
 State = Literal["waiting", "running", "succeeded", "failed", "never ran"]
-EndState = Literal["running", "succeeded", "failed", "died"]
+EndState = Literal["running", "succeeded", "failed", "died", "given back"]
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class Stretch:
         What the engine is called.
     start, end : float
         When it ran, in seconds since the epoch; the end of one that runs is the time of looking.
-    end_state : {"running", "succeeded", "failed", "died"}
-        How it ended; ``"died"``: with its engine.
+    end_state : {"running", "succeeded", "failed", "died", "given back"}
+        How it ended; ``"died"``: with its engine; ``"given back"``: the engine was busy with
+        something else, or did not meet its functional dependency.
     """
 
     engine: str

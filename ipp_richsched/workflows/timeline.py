@@ -53,7 +53,9 @@ class _Rows:
         self._run = run
         self._axes = axes
         self._rows = {engine: row for row, engine in enumerate(run.engines)}
-        self._bars = [(task, each) for task in run.tasks.values() for each in task.stretches]
+        self._all = [(task, each) for task in run.tasks.values() for each in task.stretches]
+        # what was given back took no time
+        self._bars = [(task, bar) for task, bar in self._all if bar.end_state != "given back"]
         self._handles: dict[str, Any] = {}
         # each with the room that it has, in seconds
         self._texts: list[tuple[Any, float]] = []
@@ -67,7 +69,8 @@ class _Rows:
         axes.tick_params(axis="y", labelsize=_TICKS if len(names) <= _MANY else 5)
         axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
         self._draw_bars()
-        self._draw_deaths()
+        self._draw_marks("died", "engine died", "X", "black", 8)
+        self._draw_marks("given back", "given back", "x", MARK, 6)
         self._draw_refused(refused, len(self._rows))
         axes.legend(
             self._handles.values(),
@@ -108,12 +111,13 @@ class _Rows:
             if any(bar.end_state == end_state for _, bar in self._bars):
                 self._handles[end_state] = Patch(facecolor="white", hatch=hatch, **thin)
 
-    def _draw_deaths(self) -> None:
-        deaths = [self._place(bar) for _, bar in self._bars if bar.end_state == "died"]
-        if deaths:
-            times, rows = [right for _, right, _ in deaths], [row for _, _, row in deaths]
-            look = {"color": "black", "markersize": 8, "zorder": 4}
-            [self._handles["engine died"]] = self._axes.plot(times, rows, "X", **look)
+    def _draw_marks(self, end_state: str, name: str, mark: str, colour: str, size: float) -> None:
+        """Draw marks where attempts have ended in some way."""
+        ends = [self._place(bar) for _, bar in self._all if bar.end_state == end_state]
+        if ends:
+            times, rows = [right for _, right, _ in ends], [row for _, _, row in ends]
+            look = {"color": colour, "markersize": size, "zorder": 4}
+            [self._handles[name]] = self._axes.plot(times, rows, mark, **look)
 
     def _draw_refused(self, refused: list[TaskRun], row: int) -> None:
         times = sorted(
