@@ -176,6 +176,7 @@ def _draw_queue(run: Run, axes: Any) -> None:
         colors=["#8FB8DE", "#E4E4E4"],
     )
     axes.set_ylim(0, None)
+    axes.yaxis.get_major_locator().set_params(integer=True)
     axes.tick_params(labelsize=_TICKS)
     axes.set_xlabel("seconds", fontsize=_TICKS)
     axes.set_ylabel("tasks", fontsize=_TICKS)
