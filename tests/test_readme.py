@@ -19,7 +19,7 @@ from ipyparallel.cluster import launcher
 from ipyparallel.cluster.cluster import Cluster
 from traitlets.config import Config
 
-from ipp_richsched.demo.show import PICTURE
+from ipp_richsched.demo.show import FILM, PICTURE
 
 from . import test_demo
 from .nights import Night
@@ -211,12 +211,14 @@ def test_the_two_commands_that_the_project_promises() -> None:
     assert "python -m pytest" in text
 
 
-def test_the_picture_is_small_and_made_by_a_command_that_is_told() -> None:
-    [name] = re.findall(r"^!\[.*\]\((.*)\)$", README, re.MULTILINE)
-    picture = (ROOT / name).read_bytes()
-    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
-    assert len(picture) < 150_000
-    command = f"{shlex.join(test_demo.WITH_STOCK)} && mv {PICTURE} {name}"
+def test_the_pictures_are_small_and_made_by_a_command_that_is_told() -> None:
+    picture, film = re.findall(r"^!\[.*\]\((.*)\)$", README, re.MULTILINE)
+    for name, start in ((picture, b"\x89PNG\r\n\x1a\n"), (film, b"GIF89a")):
+        image = (ROOT / name).read_bytes()
+        assert image.startswith(start)
+        assert len(image) < 200_000
+    command = shlex.join(test_demo.WITH_STOCK)
+    command += f" && mv {PICTURE} {picture} && mv {FILM} {film}"
     assert f"\n{command}\n" in (ROOT / "CONTRIBUTING.md").read_text()
 
 
