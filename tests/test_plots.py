@@ -124,6 +124,7 @@ def test_a_map_and_results_that_were_fetched(view: RichView, client: ipp.Client)
     assert [*shape({"map": result})] == ["map[0]", "map[1]", "map[2]", "map[3]"]
     with client.cluster.connect_client_sync() as other:
         fetched = other.get_result(result.msg_ids, owner=False)
+        assert ipp_richsched.progress(fetched, timeout=PATIENCE)
         fetched.get(PATIENCE)
         tasks = run_of(fetched).tasks.values()
         assert [(task.state, len(task.stretches)) for task in tasks] == [("succeeded", 1)] * 4

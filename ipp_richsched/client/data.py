@@ -17,6 +17,13 @@ def when(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
 
 
+def span(seconds: float) -> str:
+    """A length of time, for people."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3_600:.1f} h"
+
+
 def details_of(details: Mapping[str, Any]) -> dict[str, Any]:
     """The data of a reason, with times as times."""
     times = {"until", "again", "since", "began"}

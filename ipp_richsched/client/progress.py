@@ -13,6 +13,7 @@ from ipyparallel.client.asyncresult import AsyncHubResult
 from tqdm import TqdmExperimentalWarning, TqdmWarning
 
 from .asking import NotRichError
+from .data import span
 from .map_result import MapResult
 from .sent import Named, Sent, named, sent
 from .status import status
@@ -122,12 +123,14 @@ class _Watched:
     @property
     def done(self) -> int:
         """How many have ended, well or not."""
-        hub = [result for result in self._hub_results.values() if result.done() or result.ready()]
+        hub = [result for result in self._hub_results.values() if result.done()]
         maps = sum(result.progress for result in self._maps.values())
         return len(self._ended) + maps + sum(len(result.msg_ids) for result in hub)
 
     def describe(self, elapsed: float) -> str:
         """What is said behind the bar."""
+        for result in self._hub_results.values():
+            result.wait(0)  # asks the hub
         with self._lock:
             failed = sum(self._ended.values())
         failed += sum(result.failed for result in self._maps.values())
@@ -141,7 +144,7 @@ class _Watched:
             seconds = self._seconds_left()
             if seconds is None and done:
                 seconds = elapsed / done * left
-            words += [f"{_shown(seconds)} left"] if seconds is not None else []
+            words += [f"{span(seconds)} left"] if seconds is not None else []
         return ", ".join(words)
 
     def _running(self) -> int | None:
@@ -182,10 +185,3 @@ class _Watched:
             before = (longest.get(parent, 0.0) for parent in task.parents)
             longest[msg_id] = cost + max(before, default=0.0)
         return max(total / max(1, len(self._client.ids)), max(longest.values(), default=0.0))
-
-
-def _shown(seconds: float) -> str:
-    """A length of time, for people."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3_600:.1f} h"

@@ -10,6 +10,8 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
+from .data import span
+
 ENGINES = 30
 """How many engines are shown; of others it is said how many there are."""
 
@@ -139,10 +141,7 @@ def _age(status: Any, since: datetime | None) -> str:
     """How long something has lasted."""
     if since is None:
         return ""
-    seconds = max(0.0, (status.time - since).total_seconds())
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3_600:.1f} h"
+    return span(max(0.0, (status.time - since).total_seconds()))
 
 
 def _short(name: str) -> str:
