@@ -8,7 +8,7 @@ from pathlib import Path
 from ..workflows import runs as told
 from ..workflows.animation import animate
 from ..workflows.attempts import AttemptState, engine_table
-from ..workflows.pictures import save_timelines
+from ..workflows.pictures import save_timelines, told_if_not_drawn
 from ..workflows.steps import Bounds, Loss, bounds
 from .checks import NEVER_ANSWERED, Run
 
@@ -79,14 +79,9 @@ def draw(runs: Mapping[str, Run]) -> None:
     """
     picture, film = Path.cwd() / PICTURE, Path.cwd() / FILM
     found = {_title(name, run): _told(run) for name, run in runs.items()}
-    try:
+    with told_if_not_drawn():
         save_timelines(found, picture)
         animate(next(iter(found.values())), film)
-    except ImportError as error:
-        print(f"no picture: {error}; pip install 'ipp-richsched[plot]' brings it")
-    except OSError as error:
-        print(f"no picture: {error}")
-    else:
         print(f"picture of the timeline: {picture}")
         print(f"the run over again, in ten seconds: {film}")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .dag import DagPicture
 from .palette import STATES
-from .runs import Run, Stretch
+from .runs import ENDED, Run, Stretch
 
 SECONDS, PICTURES = 10.0, 100
 """How long it takes, and of how many pictures it consists."""
@@ -90,7 +90,7 @@ class _Film:
             for task in run.tasks.values()
         ]
         self._dots.set_facecolors(self._colours(states))
-        done = sum(state in ("succeeded", "failed", "never ran") for state in states)
+        done = sum(state in ENDED for state in states)
         title = f"{when - run.start:.1f} s: {done} of {len(states)} tasks done"
         self._axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
         for name, box in zip(run.engines, self._boxes, strict=True):

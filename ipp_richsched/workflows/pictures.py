@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +106,17 @@ def animate_dag(results: Named, path: str | PathLike[str]) -> Path:
     _pyplot()
     animate(run_of(results), Path(path))
     return Path(path)
+
+
+@contextmanager
+def told_if_not_drawn() -> Iterator[None]:
+    """For commands, which go on without a picture that cannot be drawn: print why."""
+    try:
+        yield
+    except ImportError as error:
+        print(f"no picture: {error}; pip install 'ipp-richsched[plot]' brings it")
+    except OSError as error:
+        print(f"no picture: {error}")
 
 
 def save_timelines(runs: dict[str, Run], path: Path) -> None:

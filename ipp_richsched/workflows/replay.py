@@ -15,7 +15,7 @@ from ..client.view import view as rich_view
 from .attempts import Attempt, engine_table, error_name, out_of_order
 from .gather import run_of
 from .local_cluster import local_cluster
-from .pictures import save_timelines
+from .pictures import save_timelines, told_if_not_drawn
 from .progress import watch
 from .runs import Run
 from .schedule import list_schedule
@@ -173,11 +173,6 @@ def replay(path: Path, n: int, seconds: float, order: str = "fifo") -> int:
 def _draw(told: Run, title: str) -> None:
     """Draw a run into the current directory; say where, or why not."""
     path = Path.cwd() / PICTURE
-    try:
+    with told_if_not_drawn():
         save_timelines({title: told}, path)
-    except ImportError as error:
-        print(f"no picture: {error}; pip install 'ipp-richsched[plot]' brings it")
-    except OSError as error:
-        print(f"no picture: {error}")
-    else:
         print(f"picture of the timeline: {path}")

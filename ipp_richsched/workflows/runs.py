@@ -9,6 +9,9 @@ from functools import cached_property
 from typing import Literal
 
 State = Literal["waiting", "running", "succeeded", "failed", "never ran"]
+ENDED: frozenset[State] = frozenset(("succeeded", "failed", "never ran"))
+"""The states that a task does not leave."""
+
 EndState = Literal["running", "succeeded", "failed", "died", "given back"]
 
 
@@ -147,7 +150,7 @@ class Run:
         mean = sum(every) / len(every) if every else 1.0
         found = {}
         for msg_id, task in self.tasks.items():
-            if task.state in ("succeeded", "failed", "never ran"):
+            if task.state in ENDED:
                 found[msg_id] = task.seconds
             else:
                 found[msg_id] = means.get(task.group, mean) if task.cost is None else task.cost
