@@ -15,7 +15,9 @@ from ipp_richsched.controller import enable
 from .processes import script
 
 
-@pytest.mark.parametrize("command", ["enable", "disable", "demo", "replay", "explain", "status"])
+@pytest.mark.parametrize(
+    "command", ["enable", "disable", "demo", "replay", "explain", "status", "top"]
+)
 def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
@@ -52,7 +54,16 @@ def test_help_imports_nothing_heavy() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
-    heavy = {"IPython", "ipyparallel", "matplotlib", "tornado", "tqdm", "traitlets", "zmq"}
+    heavy = {
+        "IPython",
+        "ipyparallel",
+        "matplotlib",
+        "textual",
+        "tornado",
+        "tqdm",
+        "traitlets",
+        "zmq",
+    }
     assert heavy.isdisjoint(run.stderr.split())
 
 

@@ -187,8 +187,8 @@ def imported(paths: list[Path]) -> set[str]:
 
 
 def test_what_the_package_imports_is_declared_and_nothing_else() -> None:
-    plot = distributions(EXTRAS["plot"])
-    assert imported(MODULES) == distributions(PROJECT["dependencies"]) | plot
+    extras = distributions(EXTRAS["plot"]) | distributions(EXTRAS["top"])
+    assert imported(MODULES) == distributions(PROJECT["dependencies"]) | extras
 
 
 def test_what_the_tests_import_is_declared() -> None:

@@ -37,7 +37,7 @@ def connect(
     ConnectError
         If it is not there, does not answer, or its scheduler is not `RichTaskScheduler`.
     """
-    path = _connection_file(profile, profile_dir, cluster_id)
+    path = connection_file(profile, profile_dir, cluster_id)
     if not path.exists():
         raise ConnectError(f"no cluster runs there: {path} does not exist")
     try:
@@ -54,7 +54,19 @@ def connect(
         client.close(linger=0)
 
 
-def _connection_file(profile: str | None, profile_dir: str | None, cluster_id: str | None) -> Path:
+def connection_file(profile: str | None, profile_dir: str | None, cluster_id: str | None) -> Path:
+    """Where the connection file of a cluster is while it runs.
+
+    Parameters
+    ----------
+    profile, profile_dir, cluster_id : str or None
+        Which one, as for ipcluster.
+
+    Raises
+    ------
+    ConnectError
+        If there is no such profile.
+    """
     name = f"ipcontroller-{cluster_id}-client.json" if cluster_id else "ipcontroller-client.json"
     try:
         if profile_dir is not None:

@@ -125,6 +125,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_cluster(command)
     command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(run=_status)
+
+    text = "show how things stand on a cluster live in a terminal, until q is pressed"
+    command = commands.add_parser("top", help=text, description=_sentence(text))
+    _add_cluster(command)
+    command.set_defaults(run=_top)
     return parser
 
 
@@ -247,6 +252,17 @@ def _status(arguments: argparse.Namespace) -> int:
     except ConnectError as error:
         return _error(error, _FAILED)
     print(json.dumps(found.to_dict(), indent=2) if arguments.json else found)
+    return 0
+
+
+def _top(arguments: argparse.Namespace) -> int:
+    from .connect import ConnectError
+    from .top import TopError, top
+
+    try:
+        top(arguments.profile, arguments.profile_dir, arguments.cluster_id)
+    except (ConnectError, TopError) as error:
+        return _error(error, _FAILED)
     return 0
 
 

@@ -15,7 +15,7 @@ from .data import span
 ENGINES = 30
 """How many engines are shown; of others it is said how many there are."""
 
-_STUCK = ("stranded", "no_engine", "unreachable", "busy", "retry", "values", "paused")
+STUCK = ("stranded", "no_engine", "unreachable", "busy", "retry", "values", "paused")
 """The kinds of reasons that should be seen first."""
 
 
@@ -67,10 +67,8 @@ def _tables(status: Any) -> Iterable[Table]:
 
 def _oldest(status: Any) -> Table:
     """Those that are stuck first; then as they were submitted."""
-    tasks = sorted(status.oldest, key=lambda task: task.kind not in _STUCK)
-    rows = [
-        [task.msg_id, task.label or "", _age(status, task.since), task.reason] for task in tasks
-    ]
+    tasks = sorted(status.oldest, key=lambda task: task.kind not in STUCK)
+    rows = [[task.msg_id, task.label or "", age(status, task.since), task.reason] for task in tasks]
     more = f", and {status.oldest_more:,} more" if status.oldest_more else ""
     title = f"Waiting, {len(tasks):,} of the oldest{more}:"
     return title, ["task", "label", "since", "why"], rows
@@ -107,7 +105,7 @@ def _engines(status: Any) -> Table:
             f"{engine.load:g}",
             f"{engine.done:,}",
             f"{engine.failed:,}",
-            _does(status, engine),
+            does(status, engine),
         ]
         for engine in engines[:ENGINES]
     ]
@@ -116,14 +114,15 @@ def _engines(status: Any) -> Table:
     return f"{len(engines):,} engines{more}:", head, rows
 
 
-def _does(status: Any, engine: Any) -> str:
+def does(status: Any, engine: Any) -> str:
+    """What an engine is at."""
     if engine.unreachable is not None:
-        return f"cannot be reached for {_age(status, engine.unreachable)}"
+        return f"cannot be reached for {age(status, engine.unreachable)}"
     if engine.paused:
         return "is being interrupted"
     if engine.task is None:
         return "idle"
-    return f"{engine.label or _short(engine.task)} for {_age(status, engine.since)}"
+    return f"{engine.label or short(engine.task)} for {age(status, engine.since)}"
 
 
 def _footer(status: Any) -> str:
@@ -137,26 +136,26 @@ def _footer(status: Any) -> str:
     )
 
 
-def _age(status: Any, since: datetime | None) -> str:
+def age(status: Any, since: datetime | None) -> str:
     """How long something has lasted."""
     if since is None:
         return ""
     return span(max(0.0, (status.time - since).total_seconds()))
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """What tells a msg_id from others: the beginning and the end."""
     return f"{name[:8]}..{name[-8:]}" if len(name) > 20 else name
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    shown = [[_printable(cell) for cell in row] for row in rows]
+    shown = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     pairs = [zip(row, widths, strict=True) for row in shown]
     return ["  " + "  ".join(cell.ljust(width) for cell, width in pair).rstrip() for pair in pairs]
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """A text that does nothing to a terminal."""
     return "".join(char if char.isprintable() else "?" for char in text)
 

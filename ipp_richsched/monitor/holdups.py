@@ -1,0 +1,181 @@
+"""What holds a run up: the answer of a status in a few sentences, the worst first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from ..client.status import EngineStatus, Status, WaitingTask
+from ..client.status_text import STUCK, age, short
+
+SLOW = 1.0
+"""Seconds that a turn of the scheduler's loop may take before it is said to be slow."""
+
+NAMED = 3
+"""How many engines, and how many errors, a sentence names."""
+
+
+class Level(IntEnum):
+    """How bad it is."""
+
+    CALM = 0  # nothing holds the run up
+    BUSY = 1  # more engines would make it faster, nothing else
+    HELD = 2  # something costs time, and may pass by itself
+    STUCK = 3  # somebody has to do something
+
+
+@dataclass(frozen=True)
+class Holdup:
+    """One thing that holds a run up, or that nothing does.
+
+    Attributes
+    ----------
+    level : Level
+        How bad it is.
+    text : str
+        A sentence.
+    """
+
+    level: Level
+    text: str
+
+
+def holdups(status: Status) -> list[Holdup]:
+    """What holds the run up, the worst first; there is always at least one."""
+    found = [
+        *_no_engine(status),
+        *_stuck_tasks(status),
+        *_engines_away(status),
+        *_idle_engines(status),
+        *_failures(status),
+        *_scheduler(status),
+    ]
+    if not status.waiting + status.ready + status.assigned:
+        found.append(Holdup(Level.CALM, _no_work(status)))
+    elif not found:
+        running = "1 task is" if status.assigned == 1 else f"{status.assigned:,} tasks are"
+        text = f"Nothing holds the run up: {running} on engines."
+        found.append(Holdup(Level.CALM, text))
+    return sorted(found, key=lambda holdup: -holdup.level)
+
+
+def _no_engine(status: Status) -> Iterator[Holdup]:
+    queued = status.waiting + status.ready
+    if not status.engines and queued:
+        yield Holdup(Level.STUCK, f"No engine is registered, and {_tasks(queued)} for one.")
+
+
+def _stuck_tasks(status: Status) -> Iterator[Holdup]:
+    """The tasks that wait for more than room or other tasks, a sentence for each kind."""
+    kinds: dict[str, list[WaitingTask]] = {}
+    for task in status.oldest:
+        if task.kind in STUCK and task.kind != "no_engine":
+            kinds.setdefault(task.kind, []).append(task)
+    for kind, alike in kinds.items():
+        level = Level.STUCK if kind in ("stranded", "unreachable") else Level.HELD
+        others = len(alike) - 1
+        more = f" ({others:,} more like it)" if others else ""
+        yield Holdup(level, f"Task {_name(alike[0])} {alike[0].reason}{more}.")
+
+
+def _engines_away(status: Status) -> Iterator[Holdup]:
+    away = [engine for engine in status.engines if engine.unreachable is not None]
+    if away:
+        first = min(engine.unreachable for engine in away if engine.unreachable is not None)
+        held = sum(engine.load for engine in away)
+        what = "1 task" if held == 1 else f"{held:,.0f} tasks"
+        holds = f", and {_s(away, 'holds', 'hold')} {what}" if held else ""
+        text = f"{_engines(away)} cannot be reached for {age(status, first)}{holds}."
+        yield Holdup(Level.STUCK, text)
+    paused = [engine for engine in status.engines if engine.paused]
+    if paused:
+        verb = _s(paused, "is", "are")
+        yield Holdup(Level.HELD, f"{_engines(paused)} {verb} being interrupted.")
+
+
+def _idle_engines(status: Status) -> Iterator[Holdup]:
+    """Whether there is too little to do for the engines, or too much."""
+    engines = [e for e in status.engines if not e.paused and e.unreachable is None]
+    idle = [engine for engine in engines if not engine.load]
+    if not engines or not status.ready + status.waiting:
+        return
+    if not idle and status.ready:
+        which = f"All {len(engines):,} engines are" if len(engines) > 1 else "The only engine is"
+        text = f"{which} busy, and {_tasks(status.ready)} for room: more engines would help."
+        yield Holdup(Level.BUSY, text)
+        return
+    if not idle:
+        return
+    count = f"{len(idle):,} of {len(engines):,} engines {_s(idle, 'is', 'are')} idle"
+    pinned = next((task for task in status.oldest if task.kind == "no_room"), None)
+    if pinned is not None:
+        yield Holdup(Level.HELD, f"{count}, but task {_name(pinned)} {pinned.reason}.")
+    elif status.waiting and not status.ready:
+        yield Holdup(Level.HELD, f"{count}: {_bottleneck(status)}.")
+
+
+def _bottleneck(status: Status) -> str:
+    """For which running task most of the oldest wait."""
+    named = Counter(
+        msg_id
+        for task in status.oldest
+        for pending in task.details.get("pending", ())
+        for msg_id in pending["msg_ids"]
+    )
+    running = [engine for engine in status.engines if engine.task is not None]
+    first = max(running, key=lambda engine: named[engine.task or ""], default=None)
+    if first is None or first.task is None or not named[first.task]:
+        return f"{_tasks(status.waiting)} for others to finish"
+    number = named[first.task]
+    what = first.label or short(first.task)
+    since = f" for {age(status, first.since)}" if first.since is not None else ""
+    others = "" if number == status.waiting else f" (of {status.waiting:,} that wait)"
+    return f"{_tasks(number)} for {what}, which {_engines([first]).lower()} has had{since}{others}"
+
+
+def _failures(status: Status) -> Iterator[Holdup]:
+    number = sum(status.failed.values())
+    if number:
+        causes = Counter(status.causes).most_common()
+        first = ", ".join(f"{cause} {times:,}" for cause, times in causes[:NAMED])
+        others = len(causes) - NAMED
+        more = f", and {others:,} other error{'s' * (others > 1)}" if others > 0 else ""
+        what = "1 task has" if number == 1 else f"{number:,} tasks have"
+        yield Holdup(Level.HELD, f"{what} failed. It began with: {first}{more}.")
+
+
+def _scheduler(status: Status) -> Iterator[Holdup]:
+    if status.lag > SLOW:
+        text = f"The scheduler is slow: a message may have waited {status.lag:.1f} s for it."
+        yield Holdup(Level.HELD, text)
+
+
+def _no_work(status: Status) -> str:
+    done = status.succeeded + sum(status.failed.values())
+    if done:
+        return "The only task is finished." if done == 1 else f"All {done:,} tasks are finished."
+    number = len(status.engines)
+    engines = "1 engine is" if number == 1 else f"{number:,} engines are"
+    return f"No task was submitted yet; {engines} registered."
+
+
+def _name(task: WaitingTask) -> str:
+    """What people call a task: its label, else what tells its id from others."""
+    return task.label or short(task.msg_id)
+
+
+def _tasks(number: int) -> str:
+    """So many tasks wait."""
+    return "1 task waits" if number == 1 else f"{number:,} tasks wait"
+
+
+def _engines(engines: list[EngineStatus]) -> str:
+    names = [short(e.uuid) if e.id is None else f"{e.id}" for e in engines[:NAMED]]
+    more = f" and {len(engines) - NAMED:,} more" if len(engines) > NAMED else ""
+    return f"{_s(engines, 'Engine', 'Engines')} {', '.join(names)}{more}"
+
+
+def _s(items: list[EngineStatus], one: str, many: str) -> str:
+    return one if len(items) == 1 else many
