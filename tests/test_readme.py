@@ -212,7 +212,7 @@ def test_the_two_commands_that_the_project_promises() -> None:
 
 
 def test_the_pictures_are_small_and_made_by_a_command_that_is_told() -> None:
-    picture, film = re.findall(r"^!\[.*\]\((.*)\)$", README, re.MULTILINE)
+    picture, film = re.findall(r"^!\[.*\]\((.*\.(?:png|gif))\)$", README, re.MULTILINE)
     for name, start in ((picture, b"\x89PNG\r\n\x1a\n"), (film, b"GIF89a")):
         image = (ROOT / name).read_bytes()
         assert image.startswith(start)
