@@ -158,6 +158,10 @@ def explains(reader: Reader, words: list[str]) -> None:
     reader.run(words)
 
 
+def is_run_by_test_top(reader: Reader, words: list[str]) -> None:
+    """tests/test_top.py does, in a pseudo-terminal."""
+
+
 def asks(reader: Reader, words: list[str]) -> None:
     """A controller that runs is asked."""
     controller = reader.start(["python", "-m", "ipp_richsched"])
@@ -177,6 +181,7 @@ RUNNERS: dict[str, Callable[[Reader, list[str]], None]] = {
     "ipp-richsched replay": ends_well,
     "ipp-richsched explain": explains,
     "ipp-richsched status": asks,
+    "ipp-richsched top": is_run_by_test_top,
     "python -m ipp_richsched --help-all": ends_well,
     "ipcontroller --help-all": ends_well,
     "python -m ipp_richsched": controls,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from ...client.data import span
 from ...client.status import Status
 from ...client.status_text import printable
 from ..holdups import Holdup, Level
@@ -45,7 +46,7 @@ def title(cluster: str, age: float | None, is_paused: bool, has_failed: bool, wi
     width : int
         How wide the screen is.
     """
-    old = "no data yet" if age is None else f"{_age(age)} old"
+    old = "no data yet" if age is None else f"{span(age)} old"
     style = "green"
     if is_paused:
         old, style = f"PAUSED, {old}", "bold yellow"
@@ -132,10 +133,4 @@ def _pace(status: Status) -> str:
 def _left(status: Status, unfinished: int) -> str:
     """How long the rest takes at the pace of the last minute."""
     rate = status.rates.succeeded + status.rates.failed
-    return f", {_age(unfinished / rate)} left" if rate and unfinished else ""
-
-
-def _age(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3_600:.1f} h"
+    return f", {span(unfinished / rate)} left" if rate and unfinished else ""
