@@ -298,12 +298,30 @@ def _logged() -> list[Load]:
     ]
 
 
+def _measured() -> list[Load]:
+    """What metrics cost while nobody asks for them; beside the same without."""
+    settings: dict[str, object] = {"metrics_port": 0}
+    layers = BASES["layers of 50"]
+    return [
+        Load("metrics: flat", kinds=(OURS,), settings=settings, tasks=4_000),
+        Load(
+            "metrics: layers of 50, each task after 5",
+            take=layers.take,
+            kinds=(OURS,),
+            beside=layers.name,
+            settings=settings,
+            tasks=4_000,
+        ),
+    ]
+
+
 LOADS = [
     *_flat(),
     *_crowded(),
     *_shaped(),
     *_rich(),
     *_logged(),
+    *_measured(),
     Load(
         "10,000 different sets of targets queued",
         "ours <= 1.2 with none",

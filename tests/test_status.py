@@ -156,7 +156,7 @@ NOW = datetime(2030, 1, 1, tzinfo=timezone.utc)
 
 def status_with(**fields: Any) -> Status:
     values: dict[str, Any] = dict.fromkeys(("waiting", "ready", "assigned", "succeeded"), 0)
-    values |= dict.fromkeys(("queue_more", "oldest_more"), 0)
+    values |= dict.fromkeys(("stranded", "queue_more", "oldest_more"), 0)
     values |= {"failed": {}, "causes": {}, "engines": [], "queue": [], "oldest": []}
     values |= {"time": NOW, "you": "me", "version": "1", "scheme": "lru", "settings": {}}
     rates = Rates(60.0, 1.0, 2.0, 3.0)

@@ -187,7 +187,7 @@ def imported(paths: list[Path]) -> set[str]:
 
 
 def test_what_the_package_imports_is_declared_and_nothing_else() -> None:
-    extras = distributions(EXTRAS["plot"]) | distributions(EXTRAS["top"])
+    extras = set().union(*(distributions(EXTRAS[name]) for name in ("plot", "metrics", "top")))
     assert imported(MODULES) == distributions(PROJECT["dependencies"]) | extras
 
 

@@ -157,6 +157,8 @@ class Status:
         How many are on an engine.
     succeeded : int
         How many have succeeded since the scheduler began.
+    stranded : int
+        How many of those that are ready no registered engine takes.
     failed : dict of str to int
         How many have failed, by reason: ``'raised'`` is the task's own error.
     causes : dict of str to int
@@ -190,6 +192,7 @@ class Status:
     ready: int
     assigned: int
     succeeded: int
+    stranded: int
     failed: dict[str, int]
     causes: dict[str, int]
     rates: Rates

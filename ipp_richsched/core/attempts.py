@@ -42,6 +42,7 @@ class Attempts:
         self._abandoned = state.abandoned
         self._deadlines = state.deadlines
         self._reviews = state.backlog.reviews
+        self._durations = state.durations
         self._interrupts = state.settings.interrupt_on_timeout
         self._lifecycle = lifecycle
         self._strandings = strandings
@@ -65,12 +66,16 @@ class Attempts:
             if not dependencies_met:
                 task.refused_by |= {engine}
                 self._lifecycle.take_back(step, task, engine, End.REFUSED)
-            elif busy is not None:
+                return
+            if busy is not None:
                 when = step.now + max(busy, SHORTEST_PAUSE)
                 entry = self._deadlines.add(when, Kind.BUSY, (task, engine))
                 task.busy = {**(task.busy or {}), engine: entry}
                 self._lifecycle.take_back(step, task, engine, End.BUSY)
-            elif status in ("ok", "aborted") or (status and not task.retries_left):
+                return
+            if self._durations is not None and attempt.began is not None and status != "aborted":
+                self._durations.of(task.rich.label).ran.add(step.now - attempt.began)
+            if status in ("ok", "aborted") or (status and not task.retries_left):
                 self._lifecycle.relay(step, task, attempt, event)
             else:
                 reason: Reason = AttemptFailed(ident, error)

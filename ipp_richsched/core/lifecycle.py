@@ -72,6 +72,7 @@ class Lifecycle:
         self._backlog = state.backlog
         self._note = state.story.note
         self._values = state.values
+        self._durations = state.durations
         self._tallies = state.tallies
         self._tally = PLAIN, b"", self._tallies.of(PLAIN, b"")  # that of the task before
 
@@ -116,6 +117,7 @@ class Lifecycle:
         """All that a task waited for is there, but an engine."""
         task.move(READY)
         task.tally.released += 1
+        task.ready_since = step.now
         self._note((step.now, task.msg_id, "ready", None))
         self._backlog.unplaced.append(task)
 
@@ -128,6 +130,8 @@ class Lifecycle:
             return
         task.move(ASSIGNED)
         task.tally.assigned_ever += 1
+        if self._durations is not None:
+            self._durations.of(task.rich.label).queued.add(step.now - task.ready_since)
         self._stop_timers(task)
         if task.watched:
             self._graph.unwatch(task)
@@ -236,7 +240,7 @@ class Lifecycle:
         """Have a task wait for an engine; its timeout starts anew unless `expires` is given."""
         task.move(READY)
         task.tally.given_back += 1
-        task.since = step.now
+        task.since = task.ready_since = step.now
         self._note((step.now, task.msg_id, AGAIN, (end, why, task.retries_left)))
         self._start_timeout(step, task, expires)
         self._backlog.unplaced.append(task)

@@ -21,6 +21,7 @@ from .attempts import Attempts
 from .cancelling import Cancelling
 from .cascade import Cascade
 from .deadlines import Entry, Kind
+from .durations import Durations
 from .engines.engine import UNREACHED, Engine
 from .engines.pool import EnginePool
 from .engines.schemes import find_scheme
@@ -78,6 +79,8 @@ class SchedulerCore:
         The engines, for a subclass of the scheduler that counts their loads in its own way.
     trace : callable or None
         See below.
+    durations : Durations or None
+        Where it is counted how long tasks queue and run, if somebody wants to know.
 
     Attributes
     ----------
@@ -92,12 +95,13 @@ class SchedulerCore:
         settings: Settings | None = None,
         pool: EnginePool | None = None,
         trace: Trace | None = None,
+        durations: Durations | None = None,
     ) -> None:
         settings = settings or Settings()
         if pool is None:
             scheme = find_scheme(settings.scheme)
             pool = EnginePool(scheme, settings.hwm, Random(settings.seed))
-        self.state = State(settings, pool)
+        self.state = State(settings, pool, durations)
         self.pool = pool
         self.tasks = self.state.tasks
         self.needed = self.state.values.uses

@@ -6,6 +6,7 @@ from collections import deque
 
 from .causes import Causes
 from .deadlines import Deadlines, Entry
+from .durations import Durations
 from .engines.engine import Attempt
 from .engines.pool import EnginePool
 from .events import CancelRequested
@@ -133,9 +134,13 @@ class State:
         How many tasks there are of each kind, and in each state.
     rates : Rates
         How fast they come and end.
+    durations : Durations or None
+        How long they queue and run, if somebody wants to know.
     """
 
-    def __init__(self, settings: Settings, pool: EnginePool) -> None:
+    def __init__(
+        self, settings: Settings, pool: EnginePool, durations: Durations | None = None
+    ) -> None:
         self.settings = settings
         self.pool = pool
         self.tasks: dict[str, Task] = {}
@@ -159,6 +164,7 @@ class State:
         self.story = Story()
         self.tallies = Tallies()
         self.rates = Rates()
+        self.durations = durations
 
     @property
     def busy(self) -> bool:

@@ -19,6 +19,9 @@ PARTS = 20
 LOOKED_AT = 10_000
 """How many unfinished tasks are looked at to find the oldest that wait: engines may have many."""
 
+GROUPS = 10_000
+"""How many groups of ready tasks are looked at to find those that are stranded."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
@@ -134,6 +137,8 @@ class Status:
     ----------
     waiting, ready, assigned, succeeded, failed : int
         How many tasks are in this state.
+    stranded : int
+        How many of the ready ones no registered engine takes, as far as `GROUPS` show it.
     reasons : dict of str to int
         How many have failed, by the kind of the reason.
     causes : dict of str or Failure to int
@@ -157,6 +162,7 @@ class Status:
     assigned: int
     succeeded: int
     failed: int
+    stranded: int
     reasons: dict[str, int]
     causes: dict[str | Failure, int]
     rate: Rate
@@ -168,7 +174,7 @@ class Status:
 
 
 def status_of(state: State, now: float, oldest: int) -> Status:
-    """How things stand; O(engines), and nothing that grows with the number of tasks.
+    """How things stand; O(engines + `GROUPS`), and nothing that grows with the number of tasks.
 
     Parameters
     ----------
@@ -206,6 +212,7 @@ def status_of(state: State, now: float, oldest: int) -> Status:
         sum(tally.assigned for tally in tallies),
         totals.succeeded,
         totals.failed,
+        _stranded(state),
         dict(state.tallies.failed),
         dict(state.tallies.causes),
         Rate(seconds, *(number / seconds if seconds else 0.0 for number in of_late)),
@@ -232,6 +239,20 @@ def _engine(state: State, engine: Engine) -> EngineStatus:
         bool(engine.paused & INTERRUPTED),
         lost if engine.paused & UNREACHED else None,
     )
+
+
+def _stranded(state: State) -> int:
+    """How many ready tasks no registered engine takes; O(groups), `GROUPS` at most."""
+    engines, number = state.pool.engines, 0
+    if not engines:
+        return 0  # they wait for the first one
+    for group in islice(state.queue.groups(), GROUPS):
+        if group.size and not group.has_engine(engines):
+            first = group.first()
+            assert first is not None
+            if first.stranding is not None:  # it waits for more than a retry
+                number += group.size
+    return number
 
 
 def _oldest(state: State, now: float, number: int) -> tuple[WaitingTask, ...]:

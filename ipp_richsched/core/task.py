@@ -151,6 +151,8 @@ class Task:
         Where it is counted.
     since : float
         When it was submitted, or came back from an engine.
+    ready_since : float
+        When it last became ready; when it was submitted if it never did.
     needs : Needs or None
         The values that it has as arguments; None if there are none.
     state : TaskState
@@ -213,6 +215,7 @@ class Task:
         "path",
         "priority",
         "rank",
+        "ready_since",
         "refused_by",
         "retries_left",
         "rich",
@@ -254,7 +257,7 @@ class Task:
         self.priority = rich.priority
         self.client = client
         self.tally = tally
-        self.since = since
+        self.since = self.ready_since = since
         self.needs: Needs | None = None
         self.state = WAITING
         self.after_accepted = self.after_refused = 0

@@ -45,6 +45,7 @@ from .hooked import HookedPool
 from .hub_line import bound
 from .interrupts import Interrupts
 from .lines import Lines
+from .metering import Metering
 from .outbox import Outbox
 from .removed import without_removed_methods
 from .requests import serve
@@ -54,7 +55,7 @@ from .values import size_of
 
 
 @without_removed_methods
-class RichTaskScheduler(EventLogging, TaskScheduler):
+class RichTaskScheduler(EventLogging, Metering, TaskScheduler):
     """A task scheduler that never leaves a task waiting in silence.
 
     Takes the place of `ipyparallel.controller.task_scheduler.TaskScheduler`.  A subclass
@@ -217,7 +218,7 @@ class RichTaskScheduler(EventLogging, TaskScheduler):
             values_size_limit=self.values_size_limit,
             seed=seed,
         )
-        self._core = SchedulerCore(settings, pool)
+        self._core = SchedulerCore(settings, pool, durations=self._make_durations())
 
     def _make_pool(self) -> EnginePool:
         scheme = self._scheme
@@ -249,6 +250,7 @@ class RichTaskScheduler(EventLogging, TaskScheduler):
         bound(self.mon_stream.socket)
         self._turns = self._make_turns(channels, self.loop, time.monotonic)
         self._turns.start()
+        self._begin_metrics(self._sights, self._core.state.durations, self.loop, self._lines)
         Watch(news_of(engines), self.loop, time.monotonic, self._connections_changed)
         self.query_stream.on_recv(self.dispatch_query_reply)
         self.session.send(self.query_stream, "connection_request", {})
@@ -265,7 +267,7 @@ class RichTaskScheduler(EventLogging, TaskScheduler):
         """What serves these channels by this loop and clock."""
         self._wire = Wire(self.session, channels.engines.addresses)
         self._channels = channels
-        lines = Lines(self.log, loop, clock)
+        self._lines = lines = Lines(self.log, loop, clock)
         self._begin_event_log(self._core, self._wire.names.called, loop, clock, lines)
         interrupts = Interrupts(
             self.control,

@@ -51,6 +51,7 @@ class Sight:
             "ready": status.ready,
             "assigned": status.assigned,
             "succeeded": status.succeeded,
+            "stranded": status.stranded,
             "failed": status.reasons,
             "causes": causes,
             "rates": asdict(status.rate),
