@@ -36,6 +36,12 @@ class Histogram:
         self.counts[bisect_left(BOUNDS, seconds)] += 1
         self.total += seconds
 
+    def copy(self) -> Histogram:
+        """The same, as of now."""
+        copy = Histogram()
+        copy.counts, copy.total = self.counts[:], self.total
+        return copy
+
 
 class LabelDurations:
     """The durations of the tasks of one label.
@@ -50,9 +56,9 @@ class LabelDurations:
 
     __slots__ = ("queued", "ran")
 
-    def __init__(self) -> None:
-        self.queued = Histogram()
-        self.ran = Histogram()
+    def __init__(self, queued: Histogram, ran: Histogram) -> None:
+        self.queued = queued
+        self.ran = ran
 
 
 class Durations:
@@ -76,5 +82,12 @@ class Durations:
             return found
         if len(self.by_label) >= LABELS and label != OTHERS:
             return self.of(OTHERS)
-        found = self.by_label[label] = LabelDurations()
+        found = self.by_label[label] = LabelDurations(Histogram(), Histogram())
         return found
+
+    def copy(self) -> Durations:
+        """The same, as of now; O(`LABELS`)."""
+        copy = Durations()
+        for label, found in self.by_label.items():
+            copy.by_label[label] = LabelDurations(found.queued.copy(), found.ran.copy())
+        return copy

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import importlib
 import socket
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -97,13 +96,15 @@ class Metering(HasTraits):
         from .metrics import Metrics
         from .metrics_server import MetricsServer, url_of
 
-        status: Callable[[], dict[str, Any]] = partial(sights.status, b"", 0)
+        def take() -> Metrics:
+            return Metrics(sights.status(b"", 0), durations.copy())
+
         warn = partial(lines.put, "metrics")
         try:
             sockets = self._bind_metrics()
         except OSError as error:  # the port was free when the controller started
             warn(f"there are no metrics: port {self.metrics_port} cannot be had: {error}")
             return
-        server = MetricsServer(Metrics(status, durations), loop, warn)
+        server = MetricsServer(take, loop, warn)
         server.add_sockets(sockets)
         self.log.info("task::metrics are at %s", url_of(sockets[0], self.metrics_ip))

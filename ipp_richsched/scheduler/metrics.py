@@ -1,12 +1,12 @@
 """What the scheduler tells Prometheus: its status, and how long tasks queue and run.
 
-All of it is made when somebody asks.  The numbers are those of the answer to a `STATUS` request,
-and the names are by the conventions of Prometheus.
+The numbers are those of the answer to a `STATUS` request, and the names are by the conventions of
+Prometheus.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prometheus_client.core import (
@@ -28,23 +28,23 @@ ENGINE = ("engine", "uuid", "host")
 
 
 class Metrics(Collector):
-    """Makes the metrics.
+    """Makes the metrics of one moment; in any thread, if nobody changes what it is given.
 
     Parameters
     ----------
-    status : callable
+    status : mapping
         How things stand: see `Sights.status`.
     durations : Durations
         How long tasks queue and run.
     """
 
-    def __init__(self, status: Callable[[], Mapping[str, Any]], durations: Durations) -> None:
+    def __init__(self, status: Mapping[str, Any], durations: Durations) -> None:
         self._status = status
         self._durations = durations
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics, as of now."""
-        status = self._status()
+        """All metrics."""
+        status = self._status
         yield from _of_tasks(status)
         yield from _of_engines(status["engines"])
         yield from _of_durations(self._durations)

@@ -1,14 +1,19 @@
 """Serves metrics over HTTP, in the loop of the scheduler.
 
-The loop alone touches the state, so nothing here needs a lock.  It never waits for who asks: what
-a scraper is slow to take lies in a buffer, one answer for each connection.  The number of
-connections is bounded, and so is the time that each of them may take.
+The loop alone touches the state, so nothing here needs a lock.  It takes the numbers, and a thread
+makes the text, which takes several times as long.  Nobody waits for who asks: what a scraper is
+slow to take lies in a buffer, one answer for each connection.  The number of connections is
+bounded, and so is the time that each of them may take.
 """
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from http.client import responses
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -19,6 +24,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
 from tornado.iostream import IOStream
 
 PATH = "/metrics"
+PLAIN = "text/plain; charset=utf-8"
 
 CONNECTIONS = 20
 """How many there may be at a time; what comes then is closed at once."""
@@ -35,8 +41,8 @@ class MetricsServer(HTTPServer):
 
     Parameters
     ----------
-    collector : Collector
-        What makes the metrics.
+    take : callable
+        Takes the numbers as they are, and returns what makes metrics of them in a thread.
     loop : tornado.ioloop.IOLoop
         The loop that serves.
     warn : callable
@@ -45,7 +51,7 @@ class MetricsServer(HTTPServer):
 
     # tornado makes these objects in a way of its own, and calls this in the place of `__init__`
     def initialize(  # type: ignore[override]
-        self, collector: Collector, loop: Any, warn: Callable[[str], object]
+        self, take: Callable[[], Collector], loop: Any, warn: Callable[[str], object]
     ) -> None:
         super().initialize(
             self._respond,
@@ -55,8 +61,8 @@ class MetricsServer(HTTPServer):
             max_header_size=LONGEST,
             max_body_size=LONGEST,
         )
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(collector)
+        self._take = take
+        self._maker = ThreadPoolExecutor(1, "metrics")
         self._loop = loop
         self._warn = warn
         self._streams: list[IOStream] = []
@@ -72,28 +78,58 @@ class MetricsServer(HTTPServer):
         super().handle_stream(stream, address)
 
     def _respond(self, request: HTTPServerRequest) -> None:
-        status, reason, body = 200, "OK", b""
-        content_type = "text/plain; charset=utf-8"
+        """Answer a request, when a thread has made the text."""
         if request.path != PATH:
-            status, reason, body = 404, "Not Found", f"the metrics are at {PATH}\n".encode()
+            self._send(request, 404, f"the metrics are at {PATH}\n".encode())
         elif request.method not in ("GET", "HEAD"):
-            status, reason, body = 405, "Method Not Allowed", b"GET it\n"
+            self._send(request, 405, b"GET it\n")
         else:
             try:
-                encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-                body = encode(self._registry)
+                made = self._maker.submit(_encode, self._take(), request.headers.get("Accept", ""))
             except Exception as error:
-                self._warn(f"the metrics cannot be made: {type(error).__name__}: {error}")
-                status, reason, body = 500, "Internal Server Error", b"see the controller's log\n"
+                self._give_up(request, error)
+            else:
+                self._loop.add_future(made, partial(self._when_made, request))
+
+    def _when_made(self, request: HTTPServerRequest, made: Future[tuple[bytes, str]]) -> None:
+        try:
+            body, content_type = made.result()
+        except Exception as error:
+            self._give_up(request, error)
+        else:
+            self._send(request, 200, body, content_type)
+
+    def _give_up(self, request: HTTPServerRequest, error: Exception) -> None:
+        self._warn(f"the metrics cannot be made: {type(error).__name__}: {error}")
+        self._send(request, 500, b"they cannot be made; the controller's log says why\n")
+
+    @staticmethod
+    def _send(
+        request: HTTPServerRequest, status: int, body: bytes, content_type: str = PLAIN
+    ) -> None:
         headers = HTTPHeaders({"Content-Type": content_type, "Content-Length": f"{len(body)}"})
+        if request.method == "HEAD":
+            body = b""
+        start = ResponseStartLine("HTTP/1.1", status, responses[status])
         connection = request.connection
         assert connection is not None
-        connection.write_headers(
-            ResponseStartLine("HTTP/1.1", status, reason),
-            headers,
-            b"" if request.method == "HEAD" else body,
-        )
+        # what becomes of it is no matter: who has gone meanwhile asks again
+        connection.write_headers(start, headers, body).add_done_callback(_ignore)
         connection.finish()
+
+
+def _ignore(sent: asyncio.Future[None]) -> None:
+    """Look at an error, or asyncio would log that nobody has."""
+    if not sent.cancelled():
+        sent.exception()
+
+
+def _encode(collector: Collector, accept: str) -> tuple[bytes, str]:
+    """The text, and its type, of those that a scraper takes."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
 
 
 def url_of(listening: socket.socket, ip: str) -> str:

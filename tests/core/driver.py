@@ -15,6 +15,7 @@ from ipp_richsched.core.actions import (
     Warn,
 )
 from ipp_richsched.core.dependency import NOTHING, Dependency
+from ipp_richsched.core.durations import Durations
 from ipp_richsched.core.events import (
     EngineAnswered,
     EngineRegistered,
@@ -52,8 +53,16 @@ class Driver:
         of actions leave it out.
     """
 
-    def __init__(self, *engines: str, probe_after: float | None = None, **settings: Any) -> None:
-        self.core = SchedulerCore(Settings(probe_after=probe_after, **settings))
+    def __init__(
+        self,
+        *engines: str,
+        probe_after: float | None = None,
+        durations: Durations | None = None,
+        **settings: Any,
+    ) -> None:
+        self.core = SchedulerCore(
+            Settings(probe_after=probe_after, **settings), durations=durations
+        )
         self.now = 100.0
         self.told: list[Notice] = []
         self.sent: dict[tuple[str, str], AssignTask] = {}  # the last of each task to each engine

@@ -141,6 +141,29 @@ def test_what_an_error_of_our_own_strikes_is_counted_as_failed() -> None:
     assert counts(driver) == (0, 0, 1, 0, 1)
 
 
+def test_stranded_tasks_are_counted_and_those_that_wait_for_room_are_not() -> None:
+    driver = Driver()
+    driver.submit("no engine at all", targets=["b"])
+    assert driver.status().stranded == 0
+    driver.register("a")
+    driver.submit("t", targets=["b"])
+    driver.submit("runs")
+    driver.submit("waits for room")
+    assert driver.status().stranded == 2
+    driver.refuse("a", "runs")
+    assert driver.status().stranded == 3
+    driver.register("b")
+    assert driver.status().stranded == 0
+
+
+def test_a_task_that_waits_for_its_retry_is_not_stranded() -> None:
+    driver = Driver("a")
+    driver.submit("t", retries=1)
+    driver.reply("a", "t", "error")
+    assert driver.status().ready == 1
+    assert driver.status().stranded == 0
+
+
 # -- the queue ---------------------------------------------------------------------------
 
 
