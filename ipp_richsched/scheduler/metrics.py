@@ -70,7 +70,7 @@ def _of_tasks(status: Mapping[str, Any]) -> Iterator[Metric]:
     unfinished = {state: status[state] for state in ("waiting", "ready", "assigned")}
     failed: Mapping[str, int] = {RAISED: 0, **status["failed"]}
     yield _gauge(
-        "tasks",
+        "tasks_unfinished",  # OpenMetrics gives the name `tasks` to the counter `tasks_total`
         "Tasks that have not finished, by state",
         ("state",),
         {(state,): number for state, number in unfinished.items()},

@@ -152,7 +152,7 @@ STATUS = Request(
         "version": _text,
         "scheme": _text,
         "settings": _object,
-        **dict.fromkeys(("waiting", "ready", "assigned", "succeeded"), _whole),
+        **dict.fromkeys(("waiting", "ready", "assigned", "succeeded", "stranded"), _whole),
         "failed": _object,
         "causes": _object,
         "rates": _object,
