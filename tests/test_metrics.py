@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import re
 import socket
 import subprocess
 import sys
@@ -33,7 +35,7 @@ from ipp_richsched.scheduler.metrics import Metrics
 from ipp_richsched.scheduler.metrics_server import CONNECTIONS, MetricsServer, _encode
 
 from .lists import ListCluster
-from .processes import PATIENCE, Processes, wait_for
+from .processes import PATIENCE, ROOT, Processes, wait_for
 from .real_cluster import Cluster
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -210,6 +212,56 @@ def test_open_metrics_are_to_be_had() -> None:
 
 def test_nothing_is_measured_where_nobody_asked_for_it() -> None:
     assert ListCluster().scheduler._core.state.durations is None
+
+
+# -- what is written of it -----------------------------------------------------------------
+
+
+def names_of(cluster: ListCluster) -> dict[str, set[str]]:
+    """The labels of each metric, by its name as the table has it."""
+    names: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(_encode(collector_of(cluster), "")[0].decode()):
+        name = family.name.removeprefix("ipp_richsched_")
+        name += "_total" if family.type == "counter" else ""
+        labels = {label for sample in family.samples for label in sample.labels}
+        names[name] = labels - {"le"}
+    return names
+
+
+@pytest.fixture(scope="module")
+def all_names() -> dict[str, set[str]]:
+    cluster = metered()
+    cluster.submit()
+    work(cluster, status="error")
+    return names_of(cluster)
+
+
+def test_the_table_of_names_is_complete(all_names: dict[str, set[str]]) -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE)
+    told = {name: set(re.findall(r"(?:^|, |; )`(\w+)`(?=:|,|$| of)", cell)) for name, cell in rows}
+    assert told.keys() == all_names.keys()
+    for name, labels in all_names.items():
+        assert labels <= told[name], f"{name} has {labels}"
+
+
+def test_the_dashboard_shows_what_there_is(all_names: dict[str, set[str]]) -> None:
+    board = json.loads((ROOT / "docs" / "grafana.json").read_text())
+    expressions = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    expressions += [variable["definition"] for variable in board["templating"]["list"]]
+    shown = set()
+    for expression in expressions:
+        [name] = re.findall(r"ipp_richsched_(\w+)", expression)
+        shown.add(re.sub("(seconds)_(bucket|sum|count)$", r"\1", name))
+        used = set(re.findall(r"(\w+)=~?\"", expression))
+        for labels in re.findall(r"by \(([^)]*)\)", expression):
+            used |= set(labels.split(", "))
+        labels = all_names[re.sub("(seconds)_(bucket|sum|count)$", r"\1", name)]
+        assert used <= labels | {"instance", "le"}, expression
+    assert shown == all_names.keys()
+    places = [tuple(panel["gridPos"].values()) for panel in board["panels"]]
+    assert len(set(places)) == len(places)
+    assert len({panel["id"] for panel in board["panels"]}) == len(places)
 
 
 # -- settings ------------------------------------------------------------------------------

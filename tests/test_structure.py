@@ -207,7 +207,14 @@ def test_before_a_commit_is_checked_what_ci_checks() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "CHANGELOG.md", "docs/architecture.md", "docs/event_log.md"]
+    "name",
+    [
+        "README.md",
+        "CHANGELOG.md",
+        "docs/architecture.md",
+        "docs/event_log.md",
+        "docs/metrics.md",
+    ],
 )
 def test_the_documents_are_there(name: str) -> None:
     assert (ROOT / name).read_text().strip()

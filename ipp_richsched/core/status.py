@@ -242,7 +242,10 @@ def _engine(state: State, engine: Engine) -> EngineStatus:
 
 
 def _stranded(state: State) -> int:
-    """How many ready tasks no registered engine takes; O(groups), `GROUPS` at most."""
+    """How many ready tasks no registered engine takes; O(groups), `GROUPS` at most.
+
+    The first task speaks for its group, in which a few others may wait for a retry only.
+    """
     engines, number = state.pool.engines, 0
     if not engines:
         return 0  # they wait for the first one

@@ -8,6 +8,7 @@ from random import Random
 
 from ipp_richsched.core.actions import AskEngine, AssignTask, InterruptEngine
 from ipp_richsched.core.dependency import Dependency
+from ipp_richsched.core.durations import Durations
 from ipp_richsched.core.engines.schemes import BUILT_IN
 from ipp_richsched.core.events import Event
 from ipp_richsched.core.machine import SchedulerCore
@@ -48,7 +49,7 @@ class Rules:
         )
         self.is_rich = random.random() < 0.6
         self.lowest = 0  # of the priorities so far
-        self.core = SchedulerCore(self.settings)
+        self.core = SchedulerCore(self.settings, durations=Durations())
         self.now = 0.0
         self.has_faults = True  # until the end: the scheduler's own, and late news
         self.names = [b"e%d" % number for number in range(random.choice([1, 2, 3, 4]))]

@@ -33,6 +33,13 @@ def judge_status(world: Any) -> None:
     assert sum(status.reasons.values()) == status.failed
     assert {engine.engine for engine in status.engines} == world.engines.keys()
     assert len(status.oldest) + status.oldest_more == queued
+    if not world.core.busy and not status.oldest_more:
+        takers = [task for task in status.oldest if isinstance(task.wait, ForTaker)]
+        assert takers or not status.stranded, f"{status.stranded} are said to be stranded"
+    durations = world.core.state.durations
+    if durations is not None:
+        assigned_ever = [sum(each.queued.counts) for each in durations.by_label.values()]
+        assert sum(assigned_ever) == sum(task.attempts for task in world.tasks.values())
     told = sum(part.waiting + part.ready + part.assigned for part in status.queue)
     assert told + status.queue_more == queued + assigned
     places = [world.tasks[task.msg_id].place for task in status.oldest]
