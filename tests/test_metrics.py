@@ -32,7 +32,7 @@ from ipp_richsched import RichTaskScheduler
 from ipp_richsched.core.durations import BOUNDS
 from ipp_richsched.scheduler import metrics_server
 from ipp_richsched.scheduler.metrics import Metrics
-from ipp_richsched.scheduler.metrics_server import CONNECTIONS, MetricsServer, _encode
+from ipp_richsched.scheduler.metrics_server import MetricsServer, text_of
 
 from .lists import ListCluster
 from .processes import PATIENCE, ROOT, Processes, wait_for
@@ -99,7 +99,7 @@ def collector_of(cluster: ListCluster) -> Metrics:
 
 
 def read(cluster: ListCluster) -> Read:
-    return Read(_encode(collector_of(cluster), "")[0].decode())
+    return Read(text_of(collector_of(cluster), "")[0].decode())
 
 
 def work(cluster: ListCluster, seconds: float = 0.0, status: str = "ok") -> None:
@@ -196,7 +196,7 @@ def test_half_a_character_in_the_name_of_an_error_does_no_harm() -> None:
     status = metered().scheduler._sights.status(b"", 0)
     durations = collector_of(metered())._durations
     half = {**status, "causes": {"\ud800": 2}}
-    found = Read(_encode(Metrics(half, durations), "")[0].decode())
+    found = Read(text_of(Metrics(half, durations), "")[0].decode())
     assert found("failure_causes_total", cause="\\ud800") == 2
 
 
@@ -204,7 +204,7 @@ def test_open_metrics_are_to_be_had() -> None:
     cluster = metered()
     cluster.submit(label='"\n')
     work(cluster)
-    text, kind = _encode(collector_of(cluster), "application/openmetrics-text; version=1.0.0")
+    text, kind = text_of(collector_of(cluster), "application/openmetrics-text; version=1.0.0")
     assert kind.startswith("application/openmetrics-text")
     names = {family.name for family in open_metrics_families(text.decode())}
     assert {"ipp_richsched_tasks_submitted", "ipp_richsched_run_seconds"} <= names
@@ -220,7 +220,7 @@ def test_nothing_is_measured_where_nobody_asked_for_it() -> None:
 def names_of(cluster: ListCluster) -> dict[str, set[str]]:
     """The labels of each metric, by its name as the table has it."""
     names: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(_encode(collector_of(cluster), "")[0].decode()):
+    for family in text_string_to_metric_families(text_of(collector_of(cluster), "")[0].decode()):
         name = family.name.removeprefix("ipp_richsched_")
         name += "_total" if family.type == "counter" else ""
         labels = {label for sample in family.samples for label in sample.labels}
@@ -349,7 +349,7 @@ class Big(Collector):
         from prometheus_client.core import GaugeMetricFamily
 
         family = GaugeMetricFamily("big", "big", labels=("x",))
-        for number in range(20):
+        for number in range(50):
             family.add_metric(("x" * 400_000 + f"{number}",), 1)
         yield family
 
@@ -417,16 +417,18 @@ def test_an_error_in_the_making_is_said_and_the_next_is_answered() -> None:
     assert warned == ["the metrics cannot be made: ZeroDivisionError: planted"]
 
 
+@pytest.mark.parametrize("asks", [True, False])
 def test_scrapers_that_hang_hold_nobody_up_and_are_bounded(
-    monkeypatch: pytest.MonkeyPatch,
+    asks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics_server, "PATIENCE", 2.0)
+    monkeypatch.setattr(metrics_server, "CONNECTIONS", 3)
 
     async def talk(port: int) -> None:
         hanging = []
-        for number in range(CONNECTIONS):
+        for _ in range(3):
             reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
-            if number % 2:  # it asks, and takes nothing; the others do not even ask
+            if asks:  # and takes nothing
                 writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
             hanging.append((reader, writer))
         while await ask(port):  # one too many: it is turned away
@@ -434,7 +436,7 @@ def test_scrapers_that_hang_hold_nobody_up_and_are_bounded(
         while not await ask(port):  # the others were given up
             await asyncio.sleep(0.05)
         for _, writer in hanging:
-            writer.close()
+            writer.transport.abort()
 
     served(Big, talk, [])
 

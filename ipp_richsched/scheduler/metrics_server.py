@@ -8,7 +8,6 @@ bounded, and so is the time that each of them may take.
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -85,7 +84,7 @@ class MetricsServer(HTTPServer):
             self._send(request, 405, b"GET it\n")
         else:
             try:
-                made = self._maker.submit(_encode, self._take(), request.headers.get("Accept", ""))
+                made = self._maker.submit(text_of, self._take(), request.headers.get("Accept", ""))
             except Exception as error:
                 self._give_up(request, error)
             else:
@@ -113,18 +112,12 @@ class MetricsServer(HTTPServer):
         start = ResponseStartLine("HTTP/1.1", status, responses[status])
         connection = request.connection
         assert connection is not None
-        # what becomes of it is no matter: who has gone meanwhile asks again
-        connection.write_headers(start, headers, body).add_done_callback(_ignore)
+        # What becomes of it is no matter: who has gone meanwhile asks again.
+        connection.write_headers(start, headers, body)
         connection.finish()
 
 
-def _ignore(sent: asyncio.Future[None]) -> None:
-    """Look at an error, or asyncio would log that nobody has."""
-    if not sent.cancelled():
-        sent.exception()
-
-
-def _encode(collector: Collector, accept: str) -> tuple[bytes, str]:
+def text_of(collector: Collector, accept: str) -> tuple[bytes, str]:
     """The text, and its type, of those that a scraper takes."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(collector)
