@@ -15,9 +15,6 @@ from importlib.metadata import metadata
 
 import ipyparallel as ipp
 import pytest
-from ipyparallel.cluster import launcher
-from ipyparallel.cluster.cluster import Cluster
-from traitlets.config import Config
 
 from ipp_richsched.demo.show import FILM, PICTURE
 
@@ -233,21 +230,9 @@ def test_no_block_hides_a_command() -> None:
     assert set(fences[1::2]) <= {""}
 
 
-def check_settings(block: str) -> None:
-    """Checked, not run: each setting is one of ipyparallel's."""
-    config = Config()
-    exec(block, {"c": config})
-    for name, settings in config.items():
-        known = Cluster if name == "Cluster" else getattr(launcher, name)
-        assert set(settings) <= set(known.class_traits(config=True)), name
-
-
 @pytest.mark.parametrize("block", blocks("python"))
 def test_python_block(reader: Reader, block: str) -> None:
-    """It is a program that runs as it is, or a configuration that names what there is."""
-    if block.startswith("# ipcluster_config.py\n"):
-        check_settings(block)
-        return
+    """It is a program that runs as it is."""
     program = reader.processes.cwd / "program.py"
     program.write_text(block)
     with killed_on_failure(reader.processes):
