@@ -39,7 +39,7 @@ from .processes import PATIENCE, ROOT, Environment, Processes, wait_for
 
 DOCS = ROOT / "docs"
 PICTURES = DOCS / "pictures"
-LANGUAGES = {"python", "bash", "text", "json"}
+LANGUAGES = {"python", "bash", "text", "json", "yaml"}
 
 _BLOCK = re.compile(
     r"(?:^<!-- (?P<mark>[a-z ]+): (?P<rest>[^\n]*) -->\n)?"

@@ -74,14 +74,14 @@ def test_each_setting_is_in_the_reference(site: Path) -> None:
     page = (site / "reference" / "settings.html").read_text()
     traits = ipp_richsched.RichTaskScheduler.class_own_traits(config=True)
     assert len(traits) > 10
-    for name in {*traits, "event_log", "event_log_size"} - {"control"}:
+    for name in {*traits, "event_log", "event_log_size", "metrics_port"} - {"control"}:
         assert f'id="{name}"' in page, name
 
 
 @builds
 def test_each_command_is_in_the_reference(site: Path) -> None:
     page = (site / "reference" / "commands.html").read_text()
-    for name in ("enable", "disable", "demo", "replay", "explain", "status"):
+    for name in ("enable", "disable", "demo", "replay", "explain", "status", "top"):
         assert f"usage: ipp-richsched {name}" in page
 
 
