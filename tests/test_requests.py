@@ -56,6 +56,10 @@ WRONG: list[tuple[Any, str]] = [
     ({"request": "why"}, "'msg_ids' is missing"),
     ({"request": "why", "msg_ids": "x"}, "'msg_ids' is 'x'"),
     ({"request": "why", "msg_ids": ["x"] * 1001}, "'msg_ids' has 1001 ids"),
+    ({"request": "happenings"}, "'mark' is missing"),
+    ({"request": "happenings", "mark": 1}, "'mark' is 1"),
+    ({"request": "happenings", "mark": "1 2"}, "'mark' is '1 2'"),
+    ({"request": "happenings", "mark": "a b 3"}, "'mark' is 'a b 3'"),
 ]
 
 

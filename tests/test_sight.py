@@ -11,7 +11,7 @@ from jupyter_client.session import DELIM
 
 from ipp_richsched.core.events import Event
 from ipp_richsched.scheduler.lag import SPAN, Lag
-from ipp_richsched.wire.requests import ANSWER, REQUEST, STATUS, WHY, read_answer
+from ipp_richsched.wire.requests import ANSWER, HAPPENINGS, REQUEST, STATUS, WHY, read_answer
 
 from .lists import Frames, ListCluster
 from .scripted import Client, Start
@@ -166,3 +166,50 @@ def test_clients_and_engines_at_the_wire(start: Start) -> None:
     failed = ask(client, request="status", oldest=0)
     assert failed["failed"]["unreachable_dependency"] == 1
     assert failed["causes"]["ValueError"] == 2
+
+
+def test_what_happened_is_told_from_mark_to_mark(start: Start) -> None:
+    cluster = start(engines=(b"first",), config={"TaskScheduler": {"hwm": 1}})
+    first = cluster.connect_engine(b"first")
+    client, other = cluster.client(b"me"), cluster.client(b"other")
+
+    def happened(mark: str) -> dict[str, Any]:
+        other.send(request_of(other, request="happenings", mark=mark))
+        return read_answer(HAPPENINGS, content_of(other.recv()))
+
+    begin = happened("")["mark"]
+    runs = client.submit(label="fit", priority=3, cost=2.0)
+    _, task = first.take()
+    waits = client.submit(label="merge", after=[runs])
+    page = cluster.wait_for(
+        lambda: next(iter(p for p in [happened(begin)] if len(p["happenings"]) == 4), None), "both"
+    )
+    assert [(row["msg_id"], row["what"]) for row in page["happenings"]] == [
+        *((runs, what) for what in ("submitted", "ready", "assigned")),
+        (waits, "submitted"),
+    ]
+    submitted, _, assigned, second = page["happenings"]
+    assert (submitted["label"], submitted["priority"], submitted["cost"]) == ("fit", 3, 2.0)
+    assert submitted["when"] == pytest.approx(page["time"], abs=60)
+    assert (second["parents"], second["parents_more"]) == ([runs], 0)
+    assert assigned["engine"] == "first"
+    assert page["engines"] == [{"id": 0, "uuid": "first", "host": None}]
+    assert (page["missed"], page["more"]) == (False, False)
+
+    first.reply(task, status="error")
+    client.recv()
+    client.recv()
+    later = happened(page["mark"])
+    failed, next_failed = later["happenings"]
+    assert (failed["what"], failed["engine"]) == ("failed", "first")
+    assert (failed["kind"], failed["cause"]) == ("raised", "ValueError")
+    assert failed["reason"] == "it raised ValueError: failed"
+    assert (next_failed["msg_id"], next_failed["cause"]) == (waits, "ValueError")
+    assert next_failed["kind"] == "unreachable_dependency"
+    assert "engine" not in next_failed
+    assert happened(later["mark"])["happenings"] == []
+
+    run, _, rest = later["mark"].partition(" ")
+    assert run == later["run"]
+    whole = happened(f"another {rest}")  # of a scheduler before
+    assert len(whole["happenings"]) >= 6

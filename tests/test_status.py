@@ -16,6 +16,7 @@ import pytest
 import ipp_richsched
 from ipp_richsched.cli import main
 from ipp_richsched.client import why
+from ipp_richsched.client.happenings import happenings
 from ipp_richsched.client.status import EngineStatus, QueuePart, Rates, Status, WaitingTask
 from ipp_richsched.client.status_text import ENGINES
 
@@ -108,6 +109,25 @@ def test_a_run_is_told_while_it_runs_and_afterwards(
     assert status.causes == {"ZeroDivisionError": 3}
     assert status.engines[0].done >= 1
     assert status.engines[0].failed == 1
+
+
+@pytest.mark.cluster
+def test_what_happens_is_told_since_the_last_time(real: tuple[Cluster, ipp.Client]) -> None:
+    _, rc = real
+    before = happenings(rc)
+    result = ipp_richsched.view(rc, label="now").apply_async(pow, 2, 3)
+    result.wait(PATIENCE)
+    page = happenings(rc, before.mark)
+    assert [each.what for each in page.happenings] == [
+        *("submitted", "ready", "assigned", "succeeded"),
+    ]
+    assert {each.msg_id for each in page.happenings} == {*result.msg_ids}
+    assert page.happenings[0].label == "now"
+    [(uuid, place)] = page.engines.items()
+    assert (place.id, page.happenings[-1].engine) == (0, uuid)
+    assert abs(page.time - page.happenings[-1].when) < 60
+    assert happenings(rc, page.mark).happenings == []
+    assert page.run == before.run
 
 
 @pytest.mark.cluster

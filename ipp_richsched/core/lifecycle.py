@@ -21,7 +21,7 @@ from .reasons import Cancelled, Reason, UnreachableDependency
 from .record import make
 from .state import State
 from .step import Step
-from .story import AGAIN, End, Why
+from .story import AGAIN, End, Why, submission
 from .tallies import ABORTED, RAISED, kind_of
 from .task import ASSIGNED, FAILED, READY, SUCCEEDED, WAITING, Task, TaskState
 
@@ -110,7 +110,8 @@ class Lifecycle:
 
     def begin(self, step: Step, task: Task) -> None:
         """Begin the life of a new task."""
-        self._note((step.now, task.msg_id, "submitted", task.rich))
+        asked = submission(task.rich, task.after.ids, task.follow.ids)
+        self._note((step.now, task.msg_id, "submitted", asked))
         self._start_timeout(step, task)
 
     def make_ready(self, step: Step, task: Task) -> None:

@@ -20,9 +20,10 @@ from .actions import Action, AssignTask
 from .attempts import Attempts
 from .cancelling import Cancelling
 from .cascade import Cascade
-from .deadlines import Entry, Kind
+from .deadlines import Kind
+from .dues import Dues
 from .durations import Durations
-from .engines.engine import UNREACHED, Engine
+from .engines.engine import Engine
 from .engines.pool import EnginePool
 from .engines.schemes import find_scheme
 from .events import (
@@ -43,6 +44,7 @@ from .events import (
     ValueSent,
 )
 from .explain import Explain
+from .happenings import Page, happenings_of
 from .invariants import check
 from .lending import Lending
 from .lifecycle import Lifecycle
@@ -59,13 +61,12 @@ from .settings import Settings
 from .state import State
 from .status import Status, status_of
 from .step import Step
+from .story import Mark
 from .tale import Tale, tales_of
-from .task import FAILED, WAITING, Task
+from .task import FAILED, WAITING
 
 Trace: TypeAlias = Callable[[float, Event, list[Action]], object]
 """What is called with the time, the event and the actions of each step."""
-
-_OF_TASKS = {Kind.TIMEOUT, Kind.STRANDED, Kind.RETRY, Kind.ASK_AGAIN}
 
 
 class SchedulerCore:
@@ -115,18 +116,28 @@ class SchedulerCore:
         self._recovery = Recovery(self.state, self._lifecycle)
         self._prospects = Prospects(pool)
         self._paths = self.state.paths
-        self._explain = Explain(self.state)
+        explain = Explain(self.state)
         self._lending = Lending(self.state)
         self._cancelling = Cancelling(self.state, self._lifecycle)
         self._absence = Absence(self.state, self._lifecycle)
         self._reach = Reach(self.state, self._lifecycle)
         self._questions = Questions(self.state, self._lifecycle, self._reach)
-        self._losses = Losses(self.state, self._lifecycle, self._questions)
+        losses = Losses(self.state, self._lifecycle, self._questions)
         parts = self.state, self._lifecycle, self._prospects
-        self._strandings = Strandings(*parts, self._explain, self._reach)
+        self._strandings = Strandings(*parts, explain, self._reach)
         self._attempts = Attempts(self.state, self._lifecycle, self._strandings, self._reach)
         self._placement = Placement(*parts, self._strandings)
-        self._cascade = Cascade(*parts, self._explain, self._strandings)
+        self._cascade = Cascade(*parts, explain, self._strandings)
+        self._dues = Dues(
+            self.state,
+            self._lifecycle,
+            explain,
+            losses,
+            self._questions,
+            self._attempts,
+            self._strandings,
+            self._absence,
+        )
         self._handlers = {
             EngineRegistered: self._engine_registered,
             EngineUnregistered: self._engine_unregistered,
@@ -226,6 +237,10 @@ class SchedulerCore:
     def why(self, msg_ids: Iterable[str], *, now: float) -> list[Tale]:
         """What is known of some tasks: see `tales_of`.  To ask changes nothing either."""
         return tales_of(self.state, now, msg_ids)
+
+    def happenings(self, mark: Mark) -> Page:
+        """What happened behind a mark: see `happenings_of`.  To ask changes nothing."""
+        return happenings_of(self.state, mark)
 
     def story(self, msg_id: str) -> list[str]:
         """What happened to a task, as far as it is remembered; O(`story.LINES`)."""
@@ -331,49 +346,7 @@ class SchedulerCore:
             self._settle(step)  # before the deadlines: an engine may wait for what they end
         if self._paths is not None:
             self._paths.time_passed(step)
-        while step.deadlines_left > 0:
-            entry = self._deadlines.pop_due(step.now)
-            if entry is None:
-                return
-            step.deadlines_left -= 1
-            if entry.kind in _OF_TASKS:
-                with step.on(entry.subject):
-                    self._end_wait(step, entry)
-            else:
-                self._end_pause(step, entry)
-
-    def _end_pause(self, step: Step, entry: Entry) -> None:
-        """Do what a deadline of an engine, or of the scheduler, asks for."""
-        if entry.kind is Kind.PAUSE:
-            self.pool.end_pause(entry.subject, UNREACHED)
-        elif entry.kind is Kind.GRACE:
-            self._losses.end_grace(step, entry.subject)
-        elif entry.kind is Kind.INTERRUPT:
-            self._lifecycle.interrupt_is_over(entry.subject)
-        elif entry.kind is Kind.VALUE:
-            self.state.values.never_sent(step, entry.subject)
-        elif entry.kind is Kind.RUN:
-            self._attempts.ran_too_long(step, entry.subject)
-        elif entry.kind is Kind.BUSY:
-            task, engine = entry.subject
-            with step.on(task):
-                self._strandings.busy_is_over(task, engine)
-        elif entry.kind is Kind.PROBE:
-            entry.subject.probe = None
-            self._questions.ask(step, entry.subject)
-        elif entry.kind is Kind.LOST:
-            self._losses.end_lost(step, entry.subject)
-        else:
-            self._absence.say(step)
-
-    def _end_wait(self, step: Step, entry: Entry) -> None:
-        """Do what a deadline of a task asks for."""
-        task: Task = entry.subject
-        if entry.kind is Kind.TIMEOUT:
-            task.timer = None
-            self._lifecycle.fail(step, task, self._explain.timed_out(task))
-        else:
-            self._strandings.unparked(step, entry)
+        self._dues.work(step)
 
     # -- carrying an event through -----------------------------------------------------
 

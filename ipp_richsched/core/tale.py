@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .failures import Cause
-from .flags import PLAIN, RichFlags
+from .flags import PLAIN
 from .look import Look
 from .state import State
-from .story import AGAIN, ASSIGNED, FAILED, SUBMITTED, SUCCEEDED, End, Line, Why
+from .story import AGAIN, ASSIGNED, FAILED, SUBMITTED, SUCCEEDED, End, Line, Why, rich_of
 from .task import Task, TaskState
 from .waits import ForTasks, Wait
 
@@ -147,9 +147,7 @@ class _Teller:
             return Tale(msg_id, None)
         is_whole, rich, submitted = False, PLAIN, None
         if lines and lines[0][2] == SUBMITTED:
-            is_whole, submitted = True, lines[0][0]
-            assert isinstance(lines[0][3], RichFlags)
-            rich = lines[0][3]
+            is_whole, submitted, rich = True, lines[0][0], rich_of(lines[0])
         tries = tuple(_tries(lines))
         if task is not None:
             return self._unfinished(task, is_whole, submitted, tries)

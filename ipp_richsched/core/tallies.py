@@ -37,6 +37,13 @@ def kind_of(reason: Reason) -> str:
     return _snake(type(reason).__name__)
 
 
+def name_of(cause: Cause, kind: str) -> str | Failure:
+    """Under what a failure of a kind is counted by the cause with which it began."""
+    if cause.failure is not None:
+        return cause.failure
+    return cause.error.ename if cause.error is not None else kind
+
+
 class Tally:
     """Tasks of one priority, client and label, by state.
 
@@ -159,9 +166,7 @@ class Tallies:
     def count_failure(self, kind: str, cause: Cause) -> None:
         """Count a failure of a kind, and with what it began."""
         self.failed[kind] = self.failed.get(kind, 0) + 1
-        name: str | Failure = cause.error.ename if cause.error is not None else kind
-        if cause.failure is not None:
-            name = cause.failure
+        name = name_of(cause, kind)
         if name not in self.causes and len(self.causes) >= CAUSES:
             name = OTHERS
         self.causes[name] = self.causes.get(name, 0) + 1

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 from ..core.events import CancelRequested, Event, ValueSent
-from ..wire.requests import CANCEL, STATUS, VALUE, WHY, Asked
+from ..wire.requests import CANCEL, HAPPENINGS, STATUS, VALUE, WHY, Asked
 from ..wire.rich_flags import CHECKS
 from .outbox import Outbox
 from .sight import Sights
@@ -52,5 +52,13 @@ def serve(
     elif asked.request is WHY:
         decide()
         outbox.answer(asked.message, sights.why(values["msg_ids"]))
+    elif asked.request is HAPPENINGS:
+        decide()
+        try:
+            answer = sights.happenings(values["mark"])
+        except ValueError as error:
+            outbox.refuse_request(asked.message, f"{error}")
+        else:
+            outbox.answer(asked.message, answer)
     else:
         outbox.answer(asked.message, {"version": version("ipp-richsched"), "flags": sorted(CHECKS)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import fields
 from importlib.metadata import version
@@ -12,6 +13,7 @@ import psutil
 
 from ..core.machine import SchedulerCore
 from ..core.settings import Settings
+from ..wire.happenings import mark_of, page_of
 from ..wire.names import EngineNames, client_name
 from ..wire.sight import Sight
 from .lag import Lag
@@ -43,6 +45,7 @@ class Sights:
         self._lag = lag
         self._process = psutil.Process()
         self._version = version("ipp-richsched")  # which reads a file
+        self._run = uuid.uuid4().hex
 
     def status(self, client: bytes, oldest: int) -> dict[str, Any]:
         """The answer to a `STATUS` request of a client."""
@@ -65,6 +68,12 @@ class Sights:
         sight = Sight(now, wall, self._names)
         tales = self._core.why(msg_ids, now=now)
         return {"time": wall, "stories": [sight.story(tale) for tale in tales]}
+
+    def happenings(self, mark: str) -> dict[str, Any]:
+        """The answer to a `HAPPENINGS` request; raises ValueError if the mark is none."""
+        page = self._core.happenings(mark_of(mark, self._run))
+        now, wall = self._clock(), time.time()
+        return {"time": wall, **page_of(page, self._run, Sight(now, wall, self._names))}
 
     def _settings(self) -> dict[str, Any]:
         """Those that are not the default."""

@@ -173,7 +173,23 @@ WHY = Request("why", {"msg_ids": _page}, {"time": _number, "stories": _objects})
 """What became of these tasks, and what do they wait for?  The stories come in the order of the
 ids, each once."""
 
-REQUESTS = {request.name: request for request in (HELLO, CANCEL, VALUE, STATUS, WHY)}
+HAPPENINGS = Request(
+    "happenings",
+    {"mark": _text},
+    {
+        "time": _number,
+        "run": _text,
+        "mark": _text,
+        "missed": _truth,
+        "more": _truth,
+        "engines": _objects,
+        "happenings": _objects,
+    },
+)
+"""What happened to tasks behind the mark of an earlier answer, or since it is remembered if that is
+empty or of another run of a scheduler?  What the objects hold `wire.happenings` says."""
+
+REQUESTS = {request.name: request for request in (HELLO, CANCEL, VALUE, STATUS, WHY, HAPPENINGS)}
 
 
 def content_of(request: Request, **values: Any) -> dict[str, Any]:

@@ -39,12 +39,14 @@ class Sight:
     def __init__(self, now: float, wall: float, names: EngineNames) -> None:
         self._names = names
         self._teller = Teller(now, wall, names.called)
+        self.time = self._teller.time
+        self.failure = self._teller.failure
 
     def status(self, status: Status) -> dict[str, Any]:
         """What the core knows of how things stand."""
         causes: dict[str, int] = {}
         for cause, number in status.causes.items():
-            name = ERRORS[cause].__name__ if isinstance(cause, Failure) else printable(cause)
+            name = cause_name(cause)
             causes[name] = causes.get(name, 0) + number
         return {
             "waiting": status.waiting,
@@ -79,7 +81,7 @@ class Sight:
             "submitted": tell.time(tale.submitted),
             "finished": tell.time(tale.finished),
             "expires": tell.time(tale.expires),
-            "engine": self._place(tale.engine) if tale.engine is not None else None,
+            "engine": self.place(tale.engine) if tale.engine is not None else None,
             "attempts": [self._try(tale.msg_id, one) for one in tale.tries],
             "attempts_made": tale.attempts,
             "cause": printable(cause_text(tale.cause)) if tale.cause is not None else None,
@@ -88,14 +90,15 @@ class Sight:
             **found,
         }
 
-    def _place(self, engine: bytes) -> dict[str, Any]:
+    def place(self, engine: bytes) -> dict[str, Any]:
+        """What an engine is called, and where it is."""
         uuid = engine_name(engine)
         names = self._names
         return {"id": names.number(uuid), "uuid": uuid, "host": names.host(uuid)}
 
     def _engine(self, engine: EngineStatus) -> dict[str, Any]:
         return {
-            **self._place(engine.engine),
+            **self.place(engine.engine),
             "load": engine.load,
             "done": engine.done,
             "failed": engine.failed,
@@ -119,7 +122,7 @@ class Sight:
 
     def _try(self, msg_id: str, one: Try) -> dict[str, Any]:
         return {
-            **self._place(one.engine),
+            **self.place(one.engine),
             "assigned": self._teller.time(one.assigned),
             "over": self._teller.time(one.over),
             "outcome": ENDS[one.end] if one.end is not None else None,
@@ -133,6 +136,11 @@ class Sight:
             "state": STATES[link.state],
             **self._teller.wait(link.wait),
         }
+
+
+def cause_name(cause: str | Failure) -> str:
+    """What that is called with which a failure began."""
+    return ERRORS[cause].__name__ if isinstance(cause, Failure) else printable(cause)
 
 
 def _part(part: QueuePart) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from ipp_richsched.core.flags import PLAIN, RichFlags
 
 from .world_judge import Judge
 from .world_records import LAST, LATE, Engine, Task
-from .world_status import judge_status, judge_tales
+from .world_status import judge_happenings, judge_status, judge_tales
 
 
 class World(Judge):
@@ -295,6 +295,7 @@ class World(Judge):
             judge_status(self)
             known = [*self.tasks, "unknown"]
             judge_tales(self, self.random.sample(known, min(len(known), 5)))
+            judge_happenings(self)
 
     def reply(
         self, action: AssignTask, status: str | None, met: bool, busy: float | None = None

@@ -11,9 +11,11 @@ from ipp_richsched.core.dependency import Dependency
 from ipp_richsched.core.durations import Durations
 from ipp_richsched.core.engines.schemes import BUILT_IN
 from ipp_richsched.core.events import Event
+from ipp_richsched.core.happenings import Happening
 from ipp_richsched.core.machine import SchedulerCore
 from ipp_richsched.core.placement.stranded import RETRY_PAUSE
 from ipp_richsched.core.settings import Settings
+from ipp_richsched.core.story import Mark
 
 from .world_records import Attempt, Engine, Task, dependencies_of, stock
 from .world_values import Values
@@ -54,6 +56,8 @@ class Rules:
         self.has_faults = True  # until the end: the scheduler's own, and late news
         self.names = [b"e%d" % number for number in range(random.choice([1, 2, 3, 4]))]
         self.tasks: dict[str, Task] = {}
+        self.mark = Mark()
+        self.told_happenings: dict[str, list[Happening]] = {}
         self.engines: dict[bytes, Engine] = {}  # that the hub knows
         self.departed: set[bytes] = set()  # that it knew, and knows no more
         self.connected: set[bytes] = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ipp_richsched.core.story import ASSIGNED, FAILED, SUBMITTED, SUCCEEDED
 from ipp_richsched.core.task import TaskState
 from ipp_richsched.core.waits import (
     ForAnyEngine,
@@ -122,3 +123,28 @@ def judge_tales(world: Any, msg_ids: list[str]) -> None:
                 assert isinstance(tale.wait, OnDeadEngine) == (task.attempt.engine.died is not None)
             if tale.chain and not world.core.busy:
                 assert not isinstance(tale.chain[-1].wait, ForTasks), f"{tale} ends too early"
+
+
+def judge_happenings(world: Any) -> None:
+    """Whether what is told from mark to mark is what happened, each once."""
+    told = world.told_happenings
+    while True:
+        page = world.core.happenings(world.mark)
+        assert not page.missed
+        for happening in page.happenings:
+            told.setdefault(happening.msg_id, []).append(happening)
+        world.mark = page.mark
+        if not page.more:
+            break
+    for msg_id, task in world.tasks.items():
+        first, *others = told.get(msg_id, [None])
+        if first is None or first.what != SUBMITTED:
+            assert task.answers, f"{msg_id} was refused at once"
+            continue
+        depends = {*task.event.after.ids, *task.event.follow.ids, *task.event.rich.arguments}
+        assert {*first.parents} == depends
+        assert len(first.parents) == len(depends)
+        whats = [each.what for each in others]
+        assert whats.count(ASSIGNED) == task.attempts, f"{msg_id}: {whats}"
+        assert (whats[-1:] in ([SUCCEEDED], [FAILED])) == bool(task.answers), f"{msg_id}: {whats}"
+        assert whats.count(SUCCEEDED) + whats.count(FAILED) == bool(task.answers)
