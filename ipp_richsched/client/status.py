@@ -169,7 +169,8 @@ class Status:
     engines : list of EngineStatus
         The registered engines.
     queue : list of QueuePart
-        What is not finished, the largest parts first.
+        The tasks by label, client and priority: 20 parts at most, those with the most unfinished
+        tasks first.
     queue_more : int
         How many unfinished tasks are in parts that are not shown.
     oldest : list of WaitingTask

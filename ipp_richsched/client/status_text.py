@@ -42,8 +42,9 @@ Table = tuple[str, list[str], list[list[str]]]
 
 def _headline(status: Any) -> str:
     failed = sum(status.failed.values())
+    stranded = f" ({status.stranded:,} of them stranded)" if status.stranded else ""
     counts = (
-        f"{status.waiting:,} waiting, {status.ready:,} ready, {status.assigned:,} on"
+        f"{status.waiting:,} waiting, {status.ready:,} ready{stranded}, {status.assigned:,} on"
         f" {len(status.engines):,} engines; {status.succeeded:,} succeeded, {failed:,} failed"
     )
     if not status.engines and status.ready + status.waiting:

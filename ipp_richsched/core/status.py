@@ -14,7 +14,7 @@ from .task import Task
 from .waits import Wait
 
 PARTS = 20
-"""How many parts of the queue a status has at most, the largest first."""
+"""How many parts a status has at most: those with the most unfinished tasks come first."""
 
 LOOKED_AT = 10_000
 """How many unfinished tasks are looked at to find the oldest that wait: engines may have many."""
@@ -148,7 +148,7 @@ class Status:
     engines : tuple of EngineStatus
         The registered engines, in the order in which they registered.
     queue : tuple of QueuePart
-        What there is, the largest part first.
+        The tasks of a kind; those with the most unfinished ones first, then the largest.
     queue_more : int
         How many unfinished tasks are in no part of it.
     oldest : tuple of WaitingTask
@@ -190,7 +190,7 @@ def status_of(state: State, now: float, oldest: int) -> Status:
     ready = sum(tally.ready for tally in tallies)
     totals = state.tallies.totals()
     seconds, of_late = state.rates.over_a_minute(now, totals)
-    queue = heapq.nlargest(PARTS, tallies[:-1], key=lambda tally: tally.unfinished)
+    largest = heapq.nlargest(PARTS, tallies[:-1], key=lambda t: (t.unfinished, t.submitted))
     parts = tuple(
         QueuePart(
             tally.priority,
@@ -202,8 +202,8 @@ def status_of(state: State, now: float, oldest: int) -> Status:
             tally.succeeded,
             tally.failed,
         )
-        for tally in queue
-        if tally.unfinished
+        for tally in largest
+        if tally.submitted
     )
     found = _oldest(state, now, oldest)
     return Status(

@@ -180,11 +180,19 @@ def test_the_queue_is_told_by_priority_client_and_label() -> None:
     assert merge == QueuePart(0, b"me", "merge", 1, 0, 0, 0, 0)
 
 
-def test_a_part_of_the_queue_goes_with_its_last_task() -> None:
+def test_of_finished_tasks_as_many_parts_are_told_as_there_is_room() -> None:
     driver = Driver("a")
+    for number in range(status.PARTS):
+        for task in range(1 + number):
+            driver.submit(f"{number} {task}", label=f"{number}")
+            driver.reply("a", f"{number} {task}")
     driver.submit("t", label="x")
-    driver.reply("a", "t")
-    assert driver.status().queue == ()
+    s = driver.status()
+    largest = [(part.label, part.assigned, part.succeeded) for part in s.queue[:2]]
+    assert largest == [("x", 1, 0), (f"{status.PARTS - 1}", 0, status.PARTS)]
+    assert len(s.queue) == status.PARTS
+    assert "0" not in {part.label for part in s.queue}
+    assert s.queue_more == 0
 
 
 def test_the_largest_parts_of_the_queue_are_told_and_how_much_more_there_is() -> None:
