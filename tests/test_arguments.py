@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import ipyparallel as ipp
 import pytest
 
 import ipp_richsched
-from ipp_richsched import RichView
+from ipp_richsched import RichView, why
 from ipp_richsched.client.values import _ATTRIBUTE
 from ipp_richsched.wire.requests import QUESTION_TO_CLIENT
 
@@ -136,21 +136,26 @@ def test_a_long_chain(view: RichView) -> None:
     assert get(result) == 300
 
 
-def test_results_that_the_client_has_not_read_yet(view: RichView) -> None:
+def test_results_that_the_client_has_not_read_yet(
+    real: tuple[Cluster, ipp.Client], view: RichView, held: Held
+) -> None:
     """The scheduler has relayed them before it hears of the tasks that need them."""
     loop = view.client._io_loop
     get(view.apply_async(early, view.apply_async(late, 1)))
     answer = view.client._queue_handlers[QUESTION_TO_CLIENT]
     with mock.patch.dict(view.client._queue_handlers) as handlers:
         handlers[QUESTION_TO_CLIENT] = questions = mock.Mock(side_effect=answer)
-        for number in range(20):
-            result = view.apply_async(early, number)
-            # the thread that reads replies does not, until the scheduler has relayed this one
-            loop.add_callback(time.sleep, 0.1)
-            time.sleep(0.05)
-            user = view.apply_async(early, [result])
-            assert get(user) == [number]
-    assert questions.call_count
+        wait_for(lambda: why(view.client, held.result).kind == "running", "the first task's turn")
+        goes_on = threading.Event()
+        # the thread that reads replies does not, until the scheduler has relayed this one
+        loop.add_callback(goes_on.wait, PATIENCE)
+        held.release()
+        with real[0].connect() as other:
+            wait_for(lambda: why(other, held.result).state == "succeeded", "the end of the first")
+        user = view.apply_async(early, [held.result])
+        goes_on.set()
+        assert get(user) == [held.result.get()]
+    questions.assert_called_once()
 
 
 def test_large_values(view: RichView) -> None:
