@@ -40,6 +40,16 @@ class Play:
     Parameters
     ----------
     engines : int
+
+    Attributes
+    ----------
+    core : SchedulerCore
+    names : list of str
+        The engines.
+    events : int
+        How many there were so far.
+    outstanding : int
+        How many tasks that will be answered have not been.
     """
 
     def __init__(self, engines: int) -> None:
@@ -48,13 +58,13 @@ class Play:
         self.outstanding = 0
         self._submitted = 0
         self._assigned: deque[tuple[bytes, str]] = deque()
-        self._core = SchedulerCore()
+        self.core = SchedulerCore()
         for name in self.names:
             self._feed(EngineRegistered(name.encode()))
 
     def _feed(self, event: Event) -> None:
         self.events += 1
-        for action in self._core.handle(event, now=0.0):
+        for action in self.core.handle(event, now=0.0):
             if isinstance(action, AssignTask):
                 self._assigned.append((action.engine, action.msg_id))
             elif isinstance(action, FailTask):
@@ -121,12 +131,14 @@ class Load:
     beside: str = "flat, four tasks an engine"
 
 
-def _pin(play: Play, tasks: int) -> None:
+def pin(play: Play, tasks: int) -> None:
+    """Queue tasks for an engine that is busy for good."""
     play.hold()
     play.queue(tasks, {"targets": play.names[:1]})
 
 
-def _wait(play: Play, tasks: int) -> None:
+def wait(play: Play, tasks: int) -> None:
+    """Have tasks wait for one that runs for good."""
     play.queue(tasks, {"after": [play.hold()]})
 
 
@@ -134,10 +146,10 @@ LOADS = [
     Load("flat, four tasks an engine"),
     Load("flat, half of the engines idle", window=8),
     Load("flat, 1,024 engines", engines=1_024, window=4_096),
-    Load("1,000 pinned to a busy engine", prepare=partial(_pin, tasks=1_000)),
-    Load("100,000 pinned to a busy engine", prepare=partial(_pin, tasks=100_000)),
-    Load("2,000 waiting for a long one", prepare=partial(_wait, tasks=2_000)),
-    Load("100,000 waiting for a long one", prepare=partial(_wait, tasks=100_000)),
+    Load("1,000 pinned to a busy engine", prepare=partial(pin, tasks=1_000)),
+    Load("100,000 pinned to a busy engine", prepare=partial(pin, tasks=100_000)),
+    Load("2,000 waiting for a long one", prepare=partial(wait, tasks=2_000)),
+    Load("100,000 waiting for a long one", prepare=partial(wait, tasks=100_000)),
     Load("layers of 50, each task after 5", shapes.layers, window=256),
     Load("64 chains", shapes.chains, window=256),
     Load("fan-in of 100", shapes.fan_in, window=256),

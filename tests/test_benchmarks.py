@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from benchmarks import core, end_to_end, zero_worker
+from benchmarks import asking, core, end_to_end, zero_worker
 from benchmarks import map as maps
 
 Rows = dict[str, list[str]]
@@ -53,6 +53,13 @@ def test_core(rows: Callable[[], Rows]) -> None:
     for figures in printed.values():
         assert len(figures) == 3
         assert float(figures[0].replace(",", "")) > 0
+
+
+def test_asking(rows: Callable[[], Rows]) -> None:
+    asking.main(["--tasks", "300", "--load", "status"])
+    printed = rows()
+    assert len(printed) == 6
+    assert all(float(ms) > 0 for [ms] in printed.values())
 
 
 @pytest.mark.cluster

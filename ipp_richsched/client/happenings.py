@@ -100,7 +100,7 @@ class Happenings:
     engines : dict of str to Place
         The engines that are named, by UUID.
     happenings : list of Happening
-        The oldest first, 2,000 at most.
+        The oldest first, 1,000 at most.
     """
 
     time: float

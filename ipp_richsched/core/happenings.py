@@ -10,7 +10,7 @@ from .flags import RichFlags
 from .state import State
 from .story import FAILED, SUBMITTED, Line, Mark, Submission, rich_of
 
-PAGE = 2_000
+PAGE = 1_000
 """How many happenings are told at a time."""
 
 PARENTS = 1_000
