@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from ipp_richsched.client.holdups import Level, holdups
 from ipp_richsched.client.status import QueuePart, Status, WaitingTask
-from ipp_richsched.monitor.holdups import Level, holdups
 from ipp_richsched.monitor.top import head, tables
 
 from .test_status import NOW, engine, status_with, waiting
@@ -99,12 +99,12 @@ AWAY = engine(2, unreachable=NOW - timedelta(seconds=41), load=2)
         ),
         (
             status_with(failed={"raised": 9}, causes={"A": 1, "B": 5, "C": 2, "D": 1}),
-            Level.HELD,
+            Level.FAILED,
             "9 tasks have failed. It began with: B 5, C 2, A 1, and 1 other error.",
         ),
         (
             status_with(failed={"raised": 1}, causes={"A": 1}),
-            Level.HELD,
+            Level.FAILED,
             "1 task has failed. It began with: A 1.",
         ),
         (
@@ -128,7 +128,7 @@ def test_the_worst_comes_first() -> None:
         causes={"A": 1},
     )
     levels = [holdup.level for holdup in holdups(status)]
-    assert levels == [Level.STUCK, Level.HELD, Level.HELD, Level.BUSY]
+    assert levels == [Level.STUCK, Level.FAILED, Level.HELD, Level.BUSY]
 
 
 # -- tables --------------------------------------------------------------------------------

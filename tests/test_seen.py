@@ -18,10 +18,10 @@ import matplotlib.pyplot as plt
 import pytest
 
 import ipp_richsched
+from ipp_richsched.client.holdups import Level, holdups
 from ipp_richsched.client.status import Status
 from ipp_richsched.client.why import Story
 from ipp_richsched.monitor.explain import explain
-from ipp_richsched.monitor.holdups import Level, holdups
 from ipp_richsched.monitor.replay import replay
 from ipp_richsched.workflows.attempts import error_name
 from ipp_richsched.workflows.gather import run_of

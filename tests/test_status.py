@@ -202,9 +202,16 @@ def test_what_is_stuck_is_printed_first() -> None:
     assert "2 of the oldest, and 3 more" in text
 
 
-def test_that_no_engine_is_there_is_printed_first() -> None:
-    assert str(status_with(ready=1)).startswith("NO ENGINE IS REGISTERED")
-    assert str(status_with()).startswith("0 waiting")
+def test_what_holds_the_run_up_is_printed_first() -> None:
+    status = status_with(ready=1, failed={"raised": 1}, causes={"<b>": 1})
+    first, second, third, *_ = str(status).splitlines()
+    assert first == "STUCK: No engine is registered, and 1 task waits for one."
+    assert second.startswith("FAILED: 1 task has failed.")
+    assert third.startswith("0 waiting, 1 ready")
+    html = status._repr_html_()
+    assert html.index("STUCK") < html.index("FAILED") < html.index("1 ready")
+    assert "<b>." not in html
+    assert str(status_with()).startswith("OK: No task was submitted yet")
 
 
 def test_engines_are_printed_those_with_trouble_first() -> None:

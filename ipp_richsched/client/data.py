@@ -24,6 +24,23 @@ def span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3_600:.1f} h"
 
 
+def age(status: Any, since: datetime | None) -> str:
+    """How long something has lasted."""
+    if since is None:
+        return ""
+    return span(max(0.0, (status.time - since).total_seconds()))
+
+
+def short(name: str) -> str:
+    """What tells a msg_id from others: the beginning and the end."""
+    return f"{name[:8]}..{name[-8:]}" if len(name) > 20 else name
+
+
+def printable(text: str) -> str:
+    """A text that does nothing to a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 def details_of(details: Mapping[str, Any]) -> dict[str, Any]:
     """The data of a reason, with times as times."""
     times = {"until", "again", "since", "began"}

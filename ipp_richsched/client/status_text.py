@@ -1,27 +1,34 @@
 """A status as text for terminals, and as HTML for notebooks.
 
-What holds the run up comes first: the tasks that wait, by why they do.
+What holds the run up comes first: in sentences, then the tasks that wait, by why they do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from html import escape
 from typing import Any
 
-from .data import span
+from .data import age, printable, short
+from .holdups import STUCK, Level, holdups
 
 ENGINES = 30
 """How many engines are shown; of others it is said how many there are."""
 
-STUCK = ("stranded", "no_engine", "unreachable", "busy", "retry", "values", "paused")
-"""The kinds of reasons that should be seen first."""
+
+_COLOURS = {
+    Level.CALM: "background: #2e7d32; color: white",
+    Level.BUSY: "background: #1565c0; color: white",
+    Level.HELD: "background: #fdd835; color: black",
+    Level.FAILED: "background: #ef6c00; color: white",
+    Level.STUCK: "background: #c62828; color: white",
+}
 
 
 def as_text(status: Any) -> str:
     """A `Status` for a terminal."""
-    parts = [_headline(status)]
+    found = [f"{each.level.word}: {printable(each.text)}" for each in holdups(status)]
+    parts = ["\n".join([*found, _headline(status)])]
     for title, head, rows in _tables(status):
         parts.append("\n".join([title, *_aligned([head, *rows])]))
     return "\n\n".join([*parts, _footer(status)])
@@ -29,7 +36,12 @@ def as_text(status: Any) -> str:
 
 def as_html(status: Any) -> str:
     """A `Status` for a notebook."""
-    parts = [f"<p><b>{escape(_headline(status))}</b></p>"]
+    parts = [
+        f'<p><b style="{_COLOURS[each.level]}; padding: 1px 6px">{each.level.word}</b>'
+        f" {escape(each.text)}</p>"
+        for each in holdups(status)
+    ]
+    parts.append(f"<p>{escape(_headline(status))}</p>")
     for title, head, rows in _tables(status):
         parts.append(f"<p>{escape(title)}</p>")
         parts.append(f"<table><thead>{_row(head, 'th')}</thead>")
@@ -43,13 +55,10 @@ Table = tuple[str, list[str], list[list[str]]]
 def _headline(status: Any) -> str:
     failed = sum(status.failed.values())
     stranded = f" ({status.stranded:,} of them stranded)" if status.stranded else ""
-    counts = (
+    return (
         f"{status.waiting:,} waiting, {status.ready:,} ready{stranded}, {status.assigned:,} on"
         f" {len(status.engines):,} engines; {status.succeeded:,} succeeded, {failed:,} failed"
     )
-    if not status.engines and status.ready + status.waiting:
-        return f"NO ENGINE IS REGISTERED: {counts}"
-    return counts
 
 
 def _tables(status: Any) -> Iterable[Table]:
@@ -137,28 +146,11 @@ def _footer(status: Any) -> str:
     )
 
 
-def age(status: Any, since: datetime | None) -> str:
-    """How long something has lasted."""
-    if since is None:
-        return ""
-    return span(max(0.0, (status.time - since).total_seconds()))
-
-
-def short(name: str) -> str:
-    """What tells a msg_id from others: the beginning and the end."""
-    return f"{name[:8]}..{name[-8:]}" if len(name) > 20 else name
-
-
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     shown = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     pairs = [zip(row, widths, strict=True) for row in shown]
     return ["  " + "  ".join(cell.ljust(width) for cell, width in pair).rstrip() for pair in pairs]
-
-
-def printable(text: str) -> str:
-    """A text that does nothing to a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _row(cells: Sequence[str], tag: str) -> str:

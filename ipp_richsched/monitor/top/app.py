@@ -13,8 +13,8 @@ from textual.containers import Container
 from textual.message import Message
 from textual.widgets import DataTable, Footer, Input, Static
 
+from ...client.holdups import holdups
 from ...client.status import Status
-from ..holdups import holdups
 from . import head, tables
 from .asker import Answer, Asker, Source
 from .panel import Panel

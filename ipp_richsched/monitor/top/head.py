@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from ...client.data import span
+from ...client.data import printable, span
+from ...client.holdups import Holdup, Level
 from ...client.status import Status
-from ...client.status_text import printable
-from ..holdups import Holdup, Level
 
 OLD = 3.5
 """Seconds after which data are old: then an answer has been missing for a while."""
 
 STYLES = {
-    Level.CALM: ("white on dark_green", "OK"),
-    Level.BUSY: ("white on blue", "BUSY"),
-    Level.HELD: ("black on yellow", "HELD UP"),
-    Level.STUCK: ("bold white on red", "STUCK"),
+    Level.CALM: "white on dark_green",
+    Level.BUSY: "white on blue",
+    Level.HELD: "black on yellow",
+    Level.FAILED: "black on dark_orange",
+    Level.STUCK: "bold white on red",
 }
-"""How each level looks, and what it is called: there are terminals without colours."""
+"""How each level looks."""
 
 STATES = (
     ("succeeded", "green", "█"),
@@ -71,14 +71,16 @@ def verdict(holdups: list[Holdup], error: str | None, lines: int) -> Text:
     lines : int
         How many sentences there is room for.
     """
-    found = []
+    found: list[tuple[tuple[str, str], str]] = []
     if error is not None:
         sentence = f"{printable(error)}. Trying again; the rest is from before."
         found.append((("bold white on red", "NO ANSWER"), sentence))
-    found += [(STYLES[holdup.level], printable(holdup.text)) for holdup in holdups]
+    for holdup in holdups:
+        style = STYLES[holdup.level], holdup.level.word
+        found.append((style, printable(holdup.text)))
     text = Text()
-    for number, ((style, word), sentence) in enumerate(found[:lines]):
-        text.append("\n" if number else "").append(f" {word} ", style=style)
+    for number, ((colours, word), sentence) in enumerate(found[:lines]):
+        text.append("\n" if number else "").append(f" {word} ", style=colours)
         text.append(f" {sentence}", style="" if number else "bold")
     return text
 

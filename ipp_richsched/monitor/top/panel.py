@@ -10,7 +10,7 @@ from textual import events
 from textual.binding import Binding
 from textual.widgets import DataTable
 
-from ...client.status_text import printable
+from ...client.data import printable
 from .tables import Column, Row, Table, arranged, widths
 
 STYLES = {"bad": "bold red", "warn": "yellow", "dim": "dim", "": ""}

@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from ...client.status_text import printable
+from ...client.data import printable
 from ...client.why import Story
 
 

@@ -6,12 +6,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
-from ..client.status import EngineStatus, Status, WaitingTask
-from ..client.status_text import STUCK, age, short
+from .data import age, short
+from .status_parts import EngineStatus, WaitingTask
 
 SLOW = 1.0
 """Seconds that a turn of the scheduler's loop may take before it is said to be slow."""
+
+STUCK = ("stranded", "no_engine", "unreachable", "busy", "retry", "values", "paused")
+"""The kinds of reasons of tasks that wait for more than room or other tasks."""
 
 NAMED = 3
 """How many engines, and how many errors, a sentence names."""
@@ -23,7 +27,13 @@ class Level(IntEnum):
     CALM = 0  # nothing holds the run up
     BUSY = 1  # more engines would make it faster, nothing else
     HELD = 2  # something costs time, and may pass by itself
-    STUCK = 3  # somebody has to do something
+    FAILED = 3  # tasks have failed
+    STUCK = 4  # somebody has to do something
+
+    @property
+    def word(self) -> str:
+        """What it is called where there are no colours."""
+        return ("OK", "BUSY", "HELD UP", "FAILED", "STUCK")[self]
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class Holdup:
     text: str
 
 
-def holdups(status: Status) -> list[Holdup]:
+def holdups(status: Any) -> list[Holdup]:
     """What holds the run up, the worst first; there is always at least one."""
     found = [
         *_no_engine(status),
@@ -61,13 +71,13 @@ def holdups(status: Status) -> list[Holdup]:
     return sorted(found, key=lambda holdup: -holdup.level)
 
 
-def _no_engine(status: Status) -> Iterator[Holdup]:
+def _no_engine(status: Any) -> Iterator[Holdup]:
     queued = status.waiting + status.ready
     if not status.engines and queued:
         yield Holdup(Level.STUCK, f"No engine is registered, and {_tasks(queued)} for one.")
 
 
-def _stuck_tasks(status: Status) -> Iterator[Holdup]:
+def _stuck_tasks(status: Any) -> Iterator[Holdup]:
     """The tasks that wait for more than room or other tasks, a sentence for each kind."""
     kinds: dict[str, list[WaitingTask]] = {}
     for task in status.oldest:
@@ -80,7 +90,7 @@ def _stuck_tasks(status: Status) -> Iterator[Holdup]:
         yield Holdup(level, f"Task {_name(alike[0])} {alike[0].reason}{more}.")
 
 
-def _engines_away(status: Status) -> Iterator[Holdup]:
+def _engines_away(status: Any) -> Iterator[Holdup]:
     away = [engine for engine in status.engines if engine.unreachable is not None]
     if away:
         first = min(engine.unreachable for engine in away if engine.unreachable is not None)
@@ -95,7 +105,7 @@ def _engines_away(status: Status) -> Iterator[Holdup]:
         yield Holdup(Level.HELD, f"{_engines(paused)} {verb} being interrupted.")
 
 
-def _idle_engines(status: Status) -> Iterator[Holdup]:
+def _idle_engines(status: Any) -> Iterator[Holdup]:
     """Whether there is too little to do for the engines, or too much."""
     engines = [e for e in status.engines if not e.paused and e.unreachable is None]
     idle = [engine for engine in engines if not engine.load]
@@ -116,7 +126,7 @@ def _idle_engines(status: Status) -> Iterator[Holdup]:
         yield Holdup(Level.HELD, f"{count}: {_bottleneck(status)}.")
 
 
-def _bottleneck(status: Status) -> str:
+def _bottleneck(status: Any) -> str:
     """For which running task most of the oldest wait."""
     named = Counter(
         msg_id
@@ -135,7 +145,7 @@ def _bottleneck(status: Status) -> str:
     return f"{_tasks(number)} for {what}, which {_engines([first]).lower()} has had{since}{others}"
 
 
-def _failures(status: Status) -> Iterator[Holdup]:
+def _failures(status: Any) -> Iterator[Holdup]:
     number = sum(status.failed.values())
     if number:
         causes = Counter(status.causes).most_common()
@@ -143,16 +153,16 @@ def _failures(status: Status) -> Iterator[Holdup]:
         others = len(causes) - NAMED
         more = f", and {others:,} other error{'s' * (others > 1)}" if others > 0 else ""
         what = "1 task has" if number == 1 else f"{number:,} tasks have"
-        yield Holdup(Level.HELD, f"{what} failed. It began with: {first}{more}.")
+        yield Holdup(Level.FAILED, f"{what} failed. It began with: {first}{more}.")
 
 
-def _scheduler(status: Status) -> Iterator[Holdup]:
+def _scheduler(status: Any) -> Iterator[Holdup]:
     if status.lag > SLOW:
         text = f"The scheduler is slow: a message may have waited {status.lag:.1f} s for it."
         yield Holdup(Level.HELD, text)
 
 
-def _no_work(status: Status) -> str:
+def _no_work(status: Any) -> str:
     done = status.succeeded + sum(status.failed.values())
     if done:
         return "The only task is finished." if done == 1 else f"All {done:,} tasks are finished."

@@ -1,0 +1,128 @@
+"""What a status is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """An engine.
+
+    Attributes
+    ----------
+    id : int or None
+        Its number, as in `Client.ids`; None if the hub has not said it.
+    uuid : str
+        Its identity.
+    host : str or None
+        From where it connects, if that is known.
+    load : float
+        How many tasks it holds.
+    done, failed : int
+        How many tasks have succeeded here since it registered, and how many attempts have failed.
+    task, label : str or None
+        The task that it works on, and its label.
+    since : datetime or None
+        Since when it works on that.
+    paused : bool
+        Whether it gets no tasks for now, since it is being interrupted.
+    unreachable : datetime or None
+        Since when it has had no connection, if it has none.
+    """
+
+    id: int | None
+    uuid: str
+    host: str | None
+    load: float
+    done: int
+    failed: int
+    task: str | None
+    label: str | None
+    since: datetime | None
+    paused: bool
+    unreachable: datetime | None
+
+
+@dataclass(frozen=True)
+class QueuePart:
+    """The tasks of one priority, client and label, while some of them are not finished.
+
+    Attributes
+    ----------
+    priority : int
+        Their priority.
+    client : str
+        The connection of the client that submitted them: see `Status.you`.
+    label : str or None
+        Their label; of a rich view's tasks without one, the name of their function.
+    waiting, ready, assigned, succeeded, failed : int
+        How many of them are in this state.
+    """
+
+    priority: int
+    client: str
+    label: str | None
+    waiting: int
+    ready: int
+    assigned: int
+    succeeded: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class WaitingTask:
+    """A task that no engine has.
+
+    Attributes
+    ----------
+    msg_id : str
+        Its id.
+    label : str or None
+        Its label, or the name of its function.
+    client : str
+        The connection of its client: see `Status.you`.
+    priority : int
+        Its priority, or that of a task which waits for it, if that is higher.
+    since : datetime
+        When it was submitted, or came back from an engine.
+    expires : datetime or None
+        When its `timeout` ends, if it has one.
+    reason : str
+        Why it waits, as a sentence.
+    kind : str
+        The kind of that: ``'dependencies'``, ``'values'``, ``'no_engine'``, ``'no_room'``,
+        ``'unreachable'``, ``'paused'``, ``'retry'``, ``'busy'``, ``'stranded'``, ``'scheduler'``.
+    details : dict
+        The same as data: msg_ids, engines, times.
+    """
+
+    msg_id: str
+    label: str | None
+    client: str
+    priority: int
+    since: datetime
+    expires: datetime | None
+    reason: str
+    kind: str
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How many tasks a second there were over the last minute.
+
+    Attributes
+    ----------
+    seconds : float
+        Over how many seconds: a minute and up to five seconds, or since the scheduler began.
+    submitted, succeeded, failed : float
+        How many a second.
+    """
+
+    seconds: float
+    submitted: float
+    succeeded: float
+    failed: float
