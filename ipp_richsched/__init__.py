@@ -19,6 +19,7 @@ __all__ = [
     "plot_timeline",
     "progress",
     "register",
+    "report",
     "status",
     "view",
     "why",
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .client.view import RichView, view
     from .client.why import why
     from .controller.app import RichController, register
+    from .monitor.report.write import report
     from .scheduler.task_scheduler import RichTaskScheduler
     from .wire.busy import EngineBusy
     from .workflows.pictures import animate_dag, plot_dag, plot_timeline
@@ -46,6 +48,7 @@ _HOMES = {
     "plot_timeline": ".workflows.pictures",
     "progress": ".client.progress",
     "register": ".controller.app",
+    "report": ".monitor.report.write",
     "status": ".client.status",
     "view": ".client.view",
     "why": ".client.why",

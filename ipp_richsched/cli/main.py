@@ -120,6 +120,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_explain)
 
+    text = "write what an event log tells as one HTML file, with pictures"
+    command = commands.add_parser("report", help=text, description=_sentence(text))
+    command.add_argument("log", metavar="LOG", type=Path, help="the event log")
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE.html",
+        type=Path,
+        default=Path("run.html"),
+        help="the file, which is replaced if it is there (default: %(default)s)",
+    )
+    command.set_defaults(run=_report)
+
     text = "say how things stand on a cluster that runs, and why tasks wait"
     command = commands.add_parser("status", help=text, description=_sentence(text))
     _add_cluster(command)
@@ -240,6 +253,23 @@ def _explain(arguments: argparse.Namespace) -> int:
         return _error(error, _FAILED)
     print(*runs, sep="\n")
     return 0 if all(run.is_same for run in runs) else _FAILED
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from ..core.log import LogError
+    from ..monitor.report.verdict import headline
+    from ..monitor.report.write import report_of_log
+
+    try:
+        found = report_of_log(arguments.output, arguments.log)
+    except (ImportError, LogError) as error:
+        return _error(error, _FAILED)
+    except OSError as error:
+        return _error(OSError(f"{arguments.output}: {error.strerror or error}"), _FAILED)
+    print(f"{arguments.output}: {headline(found.run)}")
+    for note in found.notes:
+        print(f"Note: {note}")
+    return 0
 
 
 def _status(arguments: argparse.Namespace) -> int:

@@ -96,6 +96,21 @@ def out_of_order(steps: Iterable[Step], attempts: Iterable[Attempt]) -> list[str
     ]
 
 
+def error_text(error: BaseException) -> str:
+    """Return the text of an error, without its name and without a traceback.
+
+    Parameters
+    ----------
+    error : BaseException
+        What an AsyncResult raised.
+
+    Returns
+    -------
+    str
+    """
+    return str(getattr(error, "evalue", error))
+
+
 def error_name(error: BaseException) -> str:
     """Return the name of an error, of the remote one where it came from an engine or the scheduler.
 

@@ -130,11 +130,13 @@ class DagPicture:
         for layer in self._layers:
             if few and len({tasks[name].name for name in layer}) == len(layer):
                 for name in layer:
-                    self._annotate(axes, self._places[name], _short(tasks[name].name), (5, 4), 0)
+                    self._annotate(
+                        axes, self._places[name], short_name(tasks[name].name), (5, 4), 0
+                    )
             elif len(self._layers) <= _FEW_LAYERS:
                 x = min(self._places[name][0] for name in layer)
                 y = min(self._places[name][1] for name in layer)
-                self._annotate(axes, (x, y), self._called(layer), (0, 7), 25)
+                self._annotate(axes, (x, y), layer_text(self._run, layer), (0, 7), 25)
 
     @staticmethod
     def _annotate(
@@ -150,13 +152,16 @@ class DagPicture:
             zorder=4,
         )
 
-    def _called(self, layer: Sequence[str]) -> str:
-        """What the tasks of a layer are."""
-        groups = Counter(self._run.tasks[name].group for name in layer).most_common()
-        shown = [f"{count} {_short(name)}" if count > 1 else _short(name) for name, count in groups]
-        return ", ".join(shown[:2]) + f" and {len(shown) - 2} more" * (len(shown) > 2)
+
+def layer_text(run: Run, layer: Sequence[str]) -> str:
+    """What the tasks of a layer are."""
+    groups = Counter(run.tasks[name].group for name in layer).most_common()
+    shown = [
+        f"{count:,} {short_name(name)}" if count > 1 else short_name(name) for name, count in groups
+    ]
+    return ", ".join(shown[:2]) + f" and {len(shown) - 2} more" * (len(shown) > 2)
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """A name that has room in a column."""
     return name if len(name) <= _CHARACTERS else f"{name[: _CHARACTERS - 1]}…"

@@ -11,7 +11,8 @@ import ipyparallel as ipp
 from ..client.asking import NotRichError
 from ..client.sent import Named, Sent, sent, with_flags_of_hub
 from ..client.why import Attempt, Story, why
-from .attempts import error_name
+from .attempts import error_name, error_text
+from .in_turn import in_turn
 from .runs import EndState, Run, State, Stretch, TaskRun
 
 _END_STATES: dict[str | None, EndState] = {
@@ -61,7 +62,7 @@ def run_of(results: Named) -> Run:
     for task in tasks:
         parents = tuple(each for each in task.parents if each in found)
         found[task.msg_id] = _task_run(task, parents, stories.get(task.msg_id), now)
-    return Run(found, now)
+    return Run(in_turn(found), now)
 
 
 def _stories(client: ipp.Client, tasks: list[Sent]) -> dict[str, Story]:
@@ -94,6 +95,7 @@ def _task_run(task: Sent, parents: tuple[str, ...], story: Story | None, now: fl
         state,
         error_name(task.error) if task.error is not None else "",
         task.flags.get("cost"),
+        error_text(task.error) if task.error is not None else "",
     )
 
 

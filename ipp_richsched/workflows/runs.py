@@ -37,6 +37,27 @@ class Stretch:
 
 
 @dataclass(frozen=True)
+class Life:
+    """A time in which an engine was registered.
+
+    Attributes
+    ----------
+    engine : str
+        What the engine is called.
+    since, until : float
+        From when to when, in seconds since the epoch; the end of one that is still there is the
+        time of looking.
+    is_over : bool
+        Whether it is gone.
+    """
+
+    engine: str
+    since: float
+    until: float
+    is_over: bool
+
+
+@dataclass(frozen=True)
 class TaskRun:
     """What happened to a task.
 
@@ -62,6 +83,12 @@ class TaskRun:
         The name of the error, if it has failed.
     cost : float or None
         The seconds that its client expects it to take, if it said so.
+    error : str
+        The text of the error, if it has failed and that is known.
+    cause : str or None
+        The task with whose failure its own began, if that is another and is known.
+    ready : float or None
+        When what it waited for had ended, if somebody has said so: see `times.ready_times`.
     """
 
     msg_id: str
@@ -74,6 +101,9 @@ class TaskRun:
     state: State = "waiting"
     problem: str = ""
     cost: float | None = None
+    error: str = ""
+    cause: str | None = None
+    ready: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -107,10 +137,13 @@ class Run:
         By their msg_ids, in the order of submission.
     looked_at : float
         When that was so, in seconds since the epoch.
+    lives : tuple of Life
+        When which engines were there, as far as that is known: results do not tell it.
     """
 
     tasks: Mapping[str, TaskRun]
     looked_at: float
+    lives: tuple[Life, ...] = ()
 
     @cached_property
     def start(self) -> float:
@@ -133,8 +166,9 @@ class Run:
 
     @cached_property
     def engines(self) -> list[str]:
-        """The engines that have run something, sorted by their numbers."""
+        """The engines that were there or have run something, sorted by their numbers."""
         names = {each.engine for task in self.tasks.values() for each in task.stretches}
+        names.update(life.engine for life in self.lives)
         return sorted(names, key=lambda name: (len(name), name))
 
     @cached_property

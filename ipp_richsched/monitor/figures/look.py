@@ -1,0 +1,92 @@
+"""What the figures have in common: how they look, and how they are moved."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from bokeh.models import BoxZoomTool, HoverTool, PanTool, ResetTool, TapTool, WheelZoomTool
+from bokeh.plotting import figure
+
+INK, PALE, GRID = "#333333", "#888888", "#EEEEEE"
+FONT = "system-ui, 'Helvetica Neue', Arial, sans-serif"
+
+_TEXT = (
+    '<div style="max-width: 26rem; white-space: normal; font: 13px system-ui, sans-serif">'
+    "@text</div>"
+)
+"""What is shown of a thing under the mouse; Bokeh writes the column as text, not as HTML."""
+
+
+def blank(height: int, **options: Any) -> Any:
+    """A figure as wide as there is room, that moves sideways.
+
+    Parameters
+    ----------
+    height : int
+        In pixels.
+    **options
+        For `bokeh.plotting.figure`.
+    """
+    plot = figure(
+        height=height,
+        sizing_mode="stretch_width",
+        tools=[],
+        toolbar_location="above",
+        outline_line_color=None,
+        min_border_right=12,
+        **options,
+    )
+    plot.toolbar.logo = None
+    plot.xgrid.grid_line_color = GRID
+    plot.ygrid.grid_line_color = None
+    plot.axis.axis_line_color = None
+    plot.axis.major_tick_line_color = None
+    plot.axis.minor_tick_line_color = None
+    plot.axis.major_label_text_color = INK
+    plot.axis.major_label_text_font = FONT
+    plot.axis.axis_label_text_font = FONT
+    plot.axis.axis_label_text_font_style = "normal"
+    return plot
+
+
+def add_tools(
+    plot: Any, renderers: list[Any], dimensions: Literal["width", "both"] = "width"
+) -> None:
+    """Let people move a figure, and point at the things in it and choose them.
+
+    Parameters
+    ----------
+    plot : bokeh.plotting.figure
+    renderers : list of bokeh.models.GlyphRenderer
+        The things; their sources have a column ``text``.
+    dimensions : {"width", "both"}
+        Along which axes it is moved.
+    """
+    pan = PanTool(dimensions=dimensions)
+    hover = HoverTool(renderers=renderers, tooltips=_TEXT, point_policy="follow_mouse")
+    tap = TapTool(renderers=renderers)
+    # the wheel is not taken from the page until somebody asks for it
+    wheel = WheelZoomTool(dimensions=dimensions)
+    plot.add_tools(pan, BoxZoomTool(dimensions=dimensions), wheel, ResetTool(), hover, tap)
+    plot.toolbar.active_drag = pan
+    plot.toolbar.active_scroll = None
+
+
+def add_legend_entry(plot: Any, name: str, **look: Any) -> None:
+    """Have the legend say what a look means, by a dot that is nowhere."""
+    nowhere = [float("nan")]
+    plot.scatter(nowhere, nowhere, size=11, legend_label=name, **look)
+
+
+def show_legend(plot: Any) -> None:
+    """Put the legend above a figure, in one line."""
+    legend = plot.legend[0]
+    legend.orientation = "horizontal"
+    legend.background_fill_alpha = 0
+    legend.border_line_color = None
+    legend.label_text_font_size = "11px"
+    legend.label_text_font = FONT
+    legend.label_text_color = INK
+    legend.spacing, legend.padding, legend.margin = 12, 2, 0
+    legend.glyph_height, legend.glyph_width, legend.label_height = 16, 16, 16
+    plot.add_layout(legend, "above")

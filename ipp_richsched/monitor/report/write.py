@@ -1,0 +1,74 @@
+"""Writes a report of results, or of an event log: `report`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from ...client.sent import Named
+from ...workflows.gather import run_of
+from ...workflows.runs import Run
+from ..log_run import LogRun, run_of_log
+
+
+def report(path: str | PathLike[str], results_or_log: Named | str | PathLike[str]) -> Path:
+    """Write what happened to tasks as one HTML file: it needs no network, and can be sent around.
+
+    What held the run up comes first; then a timeline, the DAG, where the time went, failures by
+    that with which they began, engines, and the slowest tasks.  A slider plays the run over again.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; one that is there is replaced.
+    results_or_log : AsyncResult, iterable of AsyncResult, mapping to AsyncResult, or path
+        The results, finished or not; in a mapping, tasks are called by its keys, else by labels or
+        functions.  Or the path of an event log (``c.RichTaskScheduler.event_log``).
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    ImportError
+        If Bokeh is not installed.
+    TypeError
+        If something is no AsyncResult.
+    LogError
+        If the log cannot be read; it is a ValueError.
+    OSError
+        If the file cannot be written.
+    """
+    if isinstance(results_or_log, (str, PathLike)):
+        report_of_log(path, results_or_log)
+    else:
+        _check_bokeh()
+        _write(Path(path), run_of(results_or_log))
+    return Path(path)
+
+
+def report_of_log(path: str | PathLike[str], log: str | PathLike[str]) -> LogRun:
+    """Write what an event log tells, as `report` does; what it told, and what is missing in it."""
+    _check_bokeh()
+    found = run_of_log(Path(log))
+    _write(Path(path), found.run, found.notes)
+    return found
+
+
+def _write(path: Path, run: Run, notes: Sequence[str] = ()) -> None:
+    from .page import page_of
+
+    # half a surrogate pair, which a label may have, is no text
+    path.write_text(page_of(run, notes), "utf-8", errors="replace")
+
+
+def _check_bokeh() -> None:
+    try:
+        import bokeh  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"{error}; a report needs Bokeh: pip install 'ipp-richsched[dashboard]'"
+        ) from error
