@@ -244,9 +244,13 @@ class RunRecords:
         stretches = [*task.stretches]
         attempt = self._open.get(msg_id)
         if attempt is not None:
-            over = attempt.engine.gone if attempt.engine.gone is not None else task.ended
-            end = self._now if over is None else max(attempt.since, over)
-            end_state: EndState = "running" if over is None else "failed"
+            end_state: EndState = "running"
+            end = self._now
+            if attempt.engine.gone is not None:
+                end_state, end = "died", attempt.engine.gone
+            elif task.ended is not None:
+                end_state, end = "failed", task.ended  # nobody has said when it was over
+            end = max(attempt.since, end)
             stretches.append(Stretch(attempt.engine.name, attempt.since, end, end_state))
         state: State = "failed" if stretches else "never ran"
         if task.succeeded:

@@ -79,7 +79,9 @@ def add_legend_entry(plot: Any, name: str, **look: Any) -> None:
 
 
 def show_legend(plot: Any) -> None:
-    """Put the legend above a figure, in one line."""
+    """Put the legend above a figure, in one line; a figure of nothing has none."""
+    if not plot.legend:
+        return
     legend = plot.legend[0]
     legend.orientation = "horizontal"
     legend.background_fill_alpha = 0

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from html import escape
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from bokeh.embed import file_html
 from bokeh.models import ColumnDataSource
 from bokeh.resources import INLINE
 
-from ... import __version__
 from ...workflows.palette import STATES
 from ...workflows.runs import Run
 from ..figures.bars import bars_of, columns_of
@@ -85,7 +85,9 @@ def page_of(run: Run, notes: Sequence[str] = ()) -> str:
         "engines": engines_html(run, account),
         "groups": groups_html(run, account),
         "slowest": slowest_html(run),
-        "footer": escape(f"Written by ipp_richsched {__version__}, {_moment(run.looked_at)}."),
+        "footer": escape(
+            f"Written by ipp_richsched {version('ipp-richsched')}, {_moment(run.looked_at)}."
+        ),
     }
     data = _data(run, account, graph, moments, numbers)
     data["sources"] = [*(source.name for source in (*sources.values(), *marks.values()))]

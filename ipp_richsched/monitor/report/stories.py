@@ -6,6 +6,9 @@ from ...workflows.runs import Run, TaskRun
 from .account import TaskTime
 from .words import count_text, seconds_text, task_text
 
+SHOWN = 4
+"""How many attempts of a task are told of."""
+
 _ENDS = {
     "failed": "where it failed",
     "died": "which died with it",
@@ -28,17 +31,13 @@ def story_of(run: Run, task: TaskRun, time: TaskTime, cause: str | None) -> str:
     cause : str or None
         With which task's failure its own began, if it failed.
     """
-    parts = [f"{_name(task)} {_outcome(run, task, cause)}"]
-    parts.append(
-        f"It was submitted at {seconds_text(task.submitted - run.start)}{_waits(task, time)}."
-    )
-    if task.stretches:
+    steps = [f"Submitted at {seconds_text(task.submitted - run.start)}", *_waits(task, time)]
+    if len(task.stretches) == 1:
+        steps.append(f"ran for {seconds_text(task.seconds)}")
+    parts = [f"Task {task_text(task)} {_outcome(run, task, cause)}", f"{'; '.join(steps)}."]
+    if len(task.stretches) > 1:
         parts.append(_attempts(task))
     return " ".join(parts)
-
-
-def _name(task: TaskRun) -> str:
-    return f"Task {task_text(task)}"
 
 
 def _outcome(run: Run, task: TaskRun, cause: str | None) -> str:
@@ -68,26 +67,21 @@ def _for(run: Run, task: TaskRun) -> str:
     return f" for {count_text(len(pending), 'other task')}" if pending else ""
 
 
-def _waits(task: TaskRun, time: TaskTime) -> str:
+def _waits(task: TaskRun, time: TaskTime) -> list[str]:
     waits = []
     if task.parents:
         number = count_text(len(task.parents), "task")
         waits.append(f"waited {seconds_text(time.waiting)} for {number} before it")
-    if time.queueing > 0 or task.stretches:
-        verb = "queued" if task.parents else "was queued"
-        waits.append(f"{verb} for {seconds_text(time.queueing)}")
-    return "".join(f", {each}" for each in waits)
+    if time.queueing >= 0.001:
+        waits.append(f"queued for {seconds_text(time.queueing)}")
+    return waits
 
 
 def _attempts(task: TaskRun) -> str:
-    if len(task.stretches) == 1:
-        [only] = task.stretches
-        return f"It ran for {seconds_text(only.end - only.start)}."
     tried = "; ".join(
-        f"for {seconds_text(each.end - each.start)} on {each.engine}, {_ENDS[each.end_state]}"
-        for each in task.stretches[:4]
+        f"{seconds_text(each.end - each.start)} on {each.engine}, {_ENDS[each.end_state]}"
+        for each in task.stretches[:SHOWN]
     )
-    more = len(task.stretches) - 4
-    return (
-        f"It had {len(task.stretches)} attempts: {tried}{f'; and {more} more' if more > 0 else ''}."
-    )
+    more = len(task.stretches) - SHOWN
+    others = f"; and {more:,} more" if more > 0 else ""
+    return f"It was tried {len(task.stretches):,} times: {tried}{others}."

@@ -139,7 +139,7 @@ def _deaths(run: Run, failures: Sequence[FailureGroup]) -> Iterator[Holdup]:
     if again == len(tasks):
         fate = "which was run again" if again == 1 else "which were run again"
     elif again:
-        fate = f"of which {again:,} were run again"
+        fate = f"{again:,} of which {'was' if again == 1 else 'were'} run again"
     else:
         fate = "which is lost" if len(tasks) == 1 else "which are lost"
     entailed = sum(
@@ -163,7 +163,8 @@ def _repeated(run: Run, account: Account) -> Iterator[Holdup]:
         text = (
             f"{count_text(len(vain), 'attempt')} had to be repeated: {share} of the engines' time"
         )
-        yield Holdup(Level.HELD, f"{text} was lost with them.")
+        them = "it" if len(vain) == 1 else "them"
+        yield Holdup(Level.HELD, f"{text} was lost with {them}.")
 
 
 def _chain(run: Run, account: Account) -> Iterator[Holdup]:

@@ -46,5 +46,5 @@ def names_text(names: Sequence[str]) -> str:
 
 def task_text(task: TaskRun) -> str:
     """What people call a task: its name, and what tells it from others of that name."""
-    is_unique = task.name not in (task.group, task.msg_id)
-    return task.name if is_unique else f"{task.name} ({short(task.msg_id)})"
+    is_shared = task.name == task.group != task.msg_id
+    return f"{task.name} ({short(task.msg_id)})" if is_shared else task.name
