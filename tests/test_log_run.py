@@ -77,6 +77,16 @@ def test_a_task_is_ready_when_what_it_asked_for_has_ended(path: Path) -> None:
     assert [tasks[name].ready for name in ("any", "both")] == [BEGAN + 101.0, BEGAN + 102.0]
 
 
+def test_a_task_that_ended_before_what_it_waited_for_was_never_ready(path: Path) -> None:
+    night = Night(path, "a")
+    night.submit("first")
+    night.submit("second", after=["first"], timeout=1.0)
+    night.wait(3.0)
+    night.reply("a", "first")
+    task = run_of_log(path).run.tasks["second"]
+    assert (task.problem, task.ended, task.ready) == ("TaskTimeout", BEGAN + 101.0, None)
+
+
 def test_failures_and_what_they_entail(path: Path) -> None:
     night = Night(path, "a")
     night.submit("first")

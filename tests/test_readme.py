@@ -155,6 +155,13 @@ def explains(reader: Reader, words: list[str]) -> None:
     reader.run(words)
 
 
+def reports(reader: Reader, words: list[str]) -> None:
+    """It makes a page of an event log, both called as in the command."""
+    Night(reader.processes.cwd / words[2], "engine").submit("task")
+    reader.run(words)
+    assert (reader.processes.cwd / words[-1]).read_text().startswith("<!DOCTYPE html>")
+
+
 def is_run_by_test_top(reader: Reader, words: list[str]) -> None:
     """tests/test_top.py does, in a pseudo-terminal."""
 
@@ -177,6 +184,7 @@ RUNNERS: dict[str, Callable[[Reader, list[str]], None]] = {
     "ipp-richsched demo": is_run_by_test_demo,
     "ipp-richsched replay": ends_well,
     "ipp-richsched explain": explains,
+    "ipp-richsched report": reports,
     "ipp-richsched status": asks,
     "ipp-richsched top": is_run_by_test_top,
     "python -m ipp_richsched --help-all": ends_well,

@@ -276,10 +276,11 @@ class RunRecords:
         )
 
     def _ready(self, task: _Task) -> float | None:
-        """When the dependencies of a task were met; None if they never were."""
+        """When the dependencies of a task were met; None if it ended, or the log does, before."""
         whens = [self._met(each) for each in task.depends]
-        ready = max(whens, default=task.submitted)
-        return None if ready == math.inf else max(ready, task.submitted)
+        ready = max(task.submitted, *whens) if whens else task.submitted
+        end = self._now if task.ended is None else task.ended
+        return ready if ready <= end else None
 
     def _met(self, dependency: Dependency) -> float:
         """When a dependency was met; what the log does not know had ended before it begins."""

@@ -142,6 +142,8 @@ def dag_figure(
         y_offset=-3,
         text_font_size="11px",
         text_color="#333333",
+        background_fill_color="#FFFFFF",
+        background_fill_alpha=0.7,
         angle="angle",
     )
     for state, colour in STATES.items():

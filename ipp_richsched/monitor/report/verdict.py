@@ -199,8 +199,8 @@ def _engine_time(run: Run, account: Account) -> Iterator[Holdup]:
         yield Holdup(
             Level.HELD,
             f"Engines were idle {share_text(passed_over)} of the time although tasks were ready:"
-            " these could run elsewhere only, waited for a retry, or stood behind others on a busy"
-            " engine.",
+            " these could run elsewhere only, waited for a retry or for the grace of a dead engine"
+            " to end, or stood behind others on a busy engine.",
         )
     if overhead >= LARGE:
         middle = median(
