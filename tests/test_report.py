@@ -434,8 +434,8 @@ def test_a_browser_is_gone_however_a_test_ends(tmp_path: Path) -> None:
 
     def test_that_fails() -> None:
         with processes:
-            Browser(processes.cwd)
-            assert not processes.alive()
+            browser = Browser(processes.cwd)
+            assert not processes.alive(), browser
 
     with pytest.raises(AssertionError):
         test_that_fails()

@@ -10,11 +10,8 @@ from bokeh.plotting import figure
 INK, PALE, GRID = "#333333", "#888888", "#EEEEEE"
 FONT = "system-ui, 'Helvetica Neue', Arial, sans-serif"
 
-_TEXT = (
-    '<div style="max-width: 26rem; white-space: normal; font: 13px system-ui, sans-serif">'
-    "@text</div>"
-)
-"""What is shown of a thing under the mouse; Bokeh writes the column as text, not as HTML."""
+_TIP = [("", "@text")]
+"""What is shown of a thing under the mouse; as rows, since Bokeh 3.5 takes a text for HTML."""
 
 
 def blank(height: int, **options: Any) -> Any:
@@ -63,7 +60,7 @@ def add_tools(
         Along which axes it is moved.
     """
     pan = PanTool(dimensions=dimensions)
-    hover = HoverTool(renderers=renderers, tooltips=_TEXT, point_policy="follow_mouse")
+    hover = HoverTool(renderers=renderers, tooltips=_TIP, point_policy="follow_mouse")
     tap = TapTool(renderers=renderers)
     # the wheel is not taken from the page until somebody asks for it
     wheel = WheelZoomTool(dimensions=dimensions)
