@@ -124,6 +124,19 @@ def test_what_an_engine_gave_back_or_failed_is_tried_again(path: Path) -> None:
     }
 
 
+def test_an_answer_to_an_earlier_attempt_ends_no_other(path: Path) -> None:
+    night = Night(path, "a")
+    night.submit("t", retries=1)
+    one_second(night, "a", "t", status="error", error=FAILED)
+    night.wait(1.0)
+    night.reply("a", "t", mark=0)  # to the first, once more
+    one_second(night, "a", "t")
+    assert bars(run_of_log(path).run)["t"] == [
+        ("engine 0", 100.0, 101.0, "failed"),
+        ("engine 0", 101.25, 103.0, "succeeded"),
+    ]
+
+
 def test_an_engine_with_several_tasks_works_on_one_at_a_time(path: Path) -> None:
     night = Night(path, "a", hwm=3)
     for msg_id in ("first", "second", "third"):

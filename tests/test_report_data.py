@@ -57,6 +57,14 @@ def test_engines_that_wait_for_the_last_task() -> None:
     assert account.task_total == TaskTime(waiting=10, queueing=0, running=14)
 
 
+def test_tasks_that_run_at_once_share_the_blame() -> None:
+    run = run_of(
+        *(ran(name, number, 0, 10) for number, name in enumerate("ab")),
+        *(ran(name, number, 0, 1) for number, name in enumerate("cd", 2)),
+    )
+    assert account_of(run).blocking == {"a": 9, "b": 9}
+
+
 def test_the_time_between_two_tasks_is_overhead_if_it_is_short() -> None:
     run = run_of(ran("a", 0, 0, 1), ran("b", 0, 1.25, 2), ran("c", 0, 4, 5))
     assert engine_times(run) == {"engine 0": EngineTime(2.75, 0.25, 0, 2.0)}

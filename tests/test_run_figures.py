@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -54,6 +55,9 @@ def test_moments_say_how_each_task_stands_as_the_run_does() -> None:
         assert (moments.times[0], moments.times[-1]) == (run.start, run.end)
         for each in run.tasks.values():
             state, changes = None, dict(moments.changes(each))
+            assert len(changes) == len(moments.changes(each))
+            every = [*changes.values()]
+            assert all(before != after for before, after in pairwise(every))
             for step, when in enumerate(moments.times):
                 state = changes.get(step, state)
                 assert state == each.state_at(when), (seed, each.msg_id, step)
