@@ -1,7 +1,7 @@
 """Real workflows in which an engine is killed and a task is in no engine's reach.
 
-What status, why, the pictures and the event log say of them is compared with what the client knows:
-its results, and which engine was killed when.
+What status, why, the pictures, the event log and the report say of them is compared with what the
+client knows: its results, and which engine was killed when.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,12 @@ from ipp_richsched.client.holdups import Level, holdups
 from ipp_richsched.client.status import Status
 from ipp_richsched.client.why import Story
 from ipp_richsched.monitor.explain import explain
+from ipp_richsched.monitor.log_run import run_of_log
 from ipp_richsched.monitor.replay import replay
+from ipp_richsched.monitor.report.account import account_of
+from ipp_richsched.monitor.report.failures import failures_of
+from ipp_richsched.monitor.report.tables import engine_rows
+from ipp_richsched.monitor.report.verdict import headline, verdict
 from ipp_richsched.workflows.attempts import error_name
 from ipp_richsched.workflows.gather import run_of
 from ipp_richsched.workflows.runs import Run
@@ -256,3 +262,35 @@ def test_the_event_log_tells_the_same(night: tuple[Night, Seen]) -> None:
     assert f"engine {run.result(run.lost).metadata['engine_id']}" in texts[-1]
     [replayed] = replay(run.log)
     assert replayed.is_same, f"{replayed}"
+
+
+@pytest.mark.parametrize("source", ["results", "log"])
+def test_the_report_says_what_the_client_knows(
+    night: tuple[Night, Seen], source: str, tmp_path: Path
+) -> None:
+    run, seen = night
+    page = ipp_richsched.report(tmp_path / "run.html", run.log if source == "log" else run.results)
+    found = run_of_log(run.log).run if source == "log" else seen.run
+    tasks = {run.names[msg_id]: task for msg_id, task in found.tasks.items()}
+    assert {name for name, task in tasks.items() if task.state == "succeeded"} == {*run.ran}
+    for name, result in run.ran.items():
+        last = tasks[name].stretches[-1]
+        assert last.engine == f"engine {result.metadata['engine_id']}"
+        # on the log's clock, from when it was sent until its answer came
+        assert last.start <= result.metadata["started"].timestamp() + 0.01
+        assert last.end >= result.metadata["completed"].timestamp() - 0.01
+    account, failures = account_of(found), failures_of(found)
+    [group] = failures
+    assert [run.names[msg_id] for msg_id in (*group.began, *group.entailed)] == [NOBODYS, HEIR]
+    done = Counter(f"engine {result.metadata['engine_id']}" for result in run.ran.values())
+    rows = engine_rows(found, account)
+    assert {row.name: row.succeeded for row in rows} == {row.name: done[row.name] for row in rows}
+    assert [(row.name, row.failed) for row in rows if row.fate == "died"] == [
+        (f"engine {KILLED}", 1)
+    ]
+    told = [headline(found), *(each.text for each in verdict(found, account, failures))]
+    assert f"{len(run.ran):,} succeeded, 1 failed, 1 never ran" in told[0]
+    assert "1 task failed with ImpossibleDependency" in told[1]
+    assert "Because of that 1 other never ran." in told[1]
+    assert any(text.startswith(f"Engine {KILLED} died after") for text in told)
+    assert all(escape(text) in page.read_text("utf-8") for text in told)
