@@ -68,6 +68,7 @@ def test_tasks_that_run_at_once_share_the_blame() -> None:
 def test_the_time_between_two_tasks_is_overhead_if_it_is_short() -> None:
     run = run_of(ran("a", 0, 0, 1), ran("b", 0, 1.25, 2), ran("c", 0, 4, 5))
     assert engine_times(run) == {"engine 0": EngineTime(2.75, 0.25, 0, 2.0)}
+    assert account_of(run).passed_over == {"c": 2}
     assert account_of(run).tasks["c"] == TaskTime(0, 4, 1)
 
 
@@ -75,6 +76,7 @@ def test_an_engine_that_is_idle_although_tasks_are_ready() -> None:
     """Both tasks may run on engine 0 only."""
     run = run_of(ran("a", 0, 0, 4), ran("b", 0, 4, 8), ran("c", 1, 0, 1))
     assert engine_times(run)["engine 1"] == EngineTime(running=1, starved=4, passed_over=3)
+    assert account_of(run).passed_over == {"b": 3}
 
 
 def test_a_gap_is_divided_at_the_moment_when_a_task_became_ready() -> None:
@@ -272,9 +274,9 @@ def test_tasks_could_run_elsewhere_only() -> None:
         *(ran(f"t-{each}", 0, 2 * each, 2 * each + 2) for each in range(10)), ran("u", 1, 0, 2)
     )
     assert [text for _, text in told(run)] == [
-        "Engines were idle 40 % of the time although tasks were ready: these could run elsewhere"
-        " only, waited for a retry or for the grace of a dead engine to end, or stood behind others"
-        " on a busy engine.",
+        "Engines were idle 40 % of the time although tasks were ready, most of them t. These could"
+        " run elsewhere only, were given back, waited for a retry or for the grace of a dead engine"
+        " to end, or stood behind others on a busy engine.",
     ]
 
 

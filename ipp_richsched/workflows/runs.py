@@ -107,8 +107,9 @@ class TaskRun:
 
     @property
     def seconds(self) -> float:
-        """How long engines have worked on it."""
-        return sum(each.end - each.start for each in self.stretches)
+        """How long engines have worked on it; one that gave it back has not."""
+        worked = [each for each in self.stretches if each.end_state != "given back"]
+        return sum(each.end - each.start for each in worked)
 
     def state_at(self, when: float) -> State | None:
         """How it stood at a time; None if it was not submitted then."""

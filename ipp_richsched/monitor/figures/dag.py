@@ -109,7 +109,7 @@ def dag_figure(
     plot = blank(
         high + 40,
         x_range=Range1d(start=-0.6, end=columns + 0.9),
-        y_range=Range1d(start=rows + 0.9, end=-1.4),
+        y_range=Range1d(start=rows + 0.9, end=-2.4 if any(words.data["angle"]) else -1.0),
         name="dag",
     )
     plot.axis.visible = False

@@ -110,9 +110,10 @@ def timeline_figure(
     """
     count = max(1, len(rows))
     high = max(_LEAST, min(ROW * count, _TALLEST))
+    end = 1.01 * seconds  # so that marks at the end can be seen
     plot = blank(
         high + 80,
-        x_range=Range1d(start=0, end=seconds, bounds=(0, seconds)),
+        x_range=Range1d(start=0, end=end, bounds=(0, end)),
         y_range=Range1d(start=count - 0.5, end=-0.5),
         min_border_left=margin_of(rows),
         name="timeline",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate
 
 from ...workflows.runs import Life, Run
@@ -92,11 +92,15 @@ class Account:
     blocking : dict of str to float
         By msg_ids: for how many seconds of engines that were idle for want of ready tasks a task
         ran.  Where several ran they share it.
+    passed_over : dict of str to float
+        By msg_ids: for how many seconds a task could have run while an engine was idle that did
+        not get it.
     """
 
     engines: Mapping[str, EngineTime]
     tasks: Mapping[str, TaskTime]
-    blocking: Mapping[str, float] = field(default_factory=dict)
+    blocking: Mapping[str, float]
+    passed_over: Mapping[str, float]
 
     @property
     def engine_total(self) -> EngineTime:
@@ -123,10 +127,17 @@ def account_of(run: Run) -> Account:
     queues = {msg_id: [*queued(run, task, ready.get(msg_id))] for msg_id, task in run.tasks.items()}
     had_ready = _Union(each for its in queues.values() for each in its)
     lives = lives_of(run)
+    engines, gaps = _engine_times(run, lives, had_ready)
+    was_idle = _Union(gaps)
+    passed_over = {
+        msg_id: sum(was_idle.seconds(begin, end) for begin, end in its)
+        for msg_id, its in queues.items()
+    }
     return Account(
-        _engine_times(run, lives, had_ready),
+        engines,
         {msg_id: _task_time(run, msg_id, ready.get(msg_id), queues[msg_id]) for msg_id in queues},
         _blocking(run, lives, had_ready),
+        {msg_id: seconds for msg_id, seconds in passed_over.items() if seconds > 0},
     )
 
 
@@ -184,7 +195,10 @@ class _Union:
         return self._before[place] + min(when, end) - begin
 
 
-def _engine_times(run: Run, lives: Sequence[Life], had_ready: _Union) -> dict[str, EngineTime]:
+def _engine_times(
+    run: Run, lives: Sequence[Life], had_ready: _Union
+) -> tuple[dict[str, EngineTime], list[Interval]]:
+    """The time of each engine, and when one was idle although a task was ready."""
     busy: dict[str, list[Interval]] = {engine: [] for engine in run.engines}
     for task in run.tasks.values():
         for each in task.stretches:
@@ -194,6 +208,7 @@ def _engine_times(run: Run, lives: Sequence[Life], had_ready: _Union) -> dict[st
     times = {engine: EngineTime() for engine in run.engines}
     places = dict.fromkeys(run.engines, 0)
     latest = dict.fromkeys(run.engines, -1)
+    gaps: list[Interval] = []
     ordered = sorted(lives, key=lambda life: life.since)
     for number, life in enumerate(ordered):
         latest[life.engine] = number
@@ -205,18 +220,21 @@ def _engine_times(run: Run, lives: Sequence[Life], had_ready: _Union) -> dict[st
                 break  # it is of the engine's next life
             places[life.engine] += 1
             if begin > free:
-                _count_idle(time, free, begin, had_ready, is_next=True)
+                gaps += _count_idle(time, free, begin, had_ready, is_next=True)
             time.running += max(0.0, end - max(begin, free))
             free = max(free, end)
         if free < life.until:
-            _count_idle(time, free, life.until, had_ready, is_next=False)
-    return times
+            gaps += _count_idle(time, free, life.until, had_ready, is_next=False)
+    return times, gaps
 
 
 def _count_idle(
     time: EngineTime, begin: float, end: float, had_ready: _Union, *, is_next: bool
-) -> None:
-    """Count a time in which an engine did nothing; `is_next`: after that it began a task."""
+) -> list[Interval]:
+    """Count a time in which an engine did nothing, and return it if it was passed over then.
+
+    `is_next`: after that it began a task.
+    """
     ready = had_ready.seconds(begin, end)
     time.starved += end - begin - ready
     if is_next:
@@ -224,7 +242,9 @@ def _count_idle(
         if handover <= HANDOVER:
             time.overhead += handover
             ready -= handover
+            end -= handover
     time.passed_over += ready
+    return [(begin, end)] if ready > 0 else []
 
 
 def _task_time(run: Run, msg_id: str, ready: float | None, queues: Sequence[Interval]) -> TaskTime:

@@ -74,7 +74,8 @@ def _failed(run: Run, failures: Sequence[FailureGroup]) -> Iterator[Holdup]:
     others = [group for group in failures if not all(_died(run, each) for each in group.began)]
     for group in others[:2]:
         first = run.tasks[group.first]
-        error = f": {_shortened(group.error)}" if group.error else ""
+        error = group.error.removeprefix(f"task {group.first}: ")
+        error = f": {_shortened(error)}" if error else ""
         text = f"{count_text(len(group.began), 'task')} failed with {group.problem}{error}"
         when = f"{task_text(first)}, after {seconds_text((first.ended or 0) - run.start)}"
         text += f" ({when})." if len(group.began) == 1 else f" (the first was {when})."
@@ -94,7 +95,7 @@ def _entailed(number: int) -> str:
     return f" Because of that {count_text(number, 'other')} never ran." if number else ""
 
 
-def _shortened(text: str, length: int = 120) -> str:
+def _shortened(text: str, length: int = 160) -> str:
     first = text.strip().split("\n")[0]
     return first if len(first) <= length else f"{first[: length - 1]}…"
 
@@ -198,9 +199,10 @@ def _engine_time(run: Run, account: Account) -> Iterator[Holdup]:
     if passed_over >= LARGE:
         yield Holdup(
             Level.HELD,
-            f"Engines were idle {share_text(passed_over)} of the time although tasks were ready:"
-            " these could run elsewhere only, waited for a retry or for the grace of a dead engine"
-            " to end, or stood behind others on a busy engine.",
+            f"Engines were idle {share_text(passed_over)} of the time although tasks were ready"
+            f"{_passed_over(run, account)}. These could run elsewhere only, were given back, waited"
+            " for a retry or for the grace of a dead engine to end, or stood behind others on a"
+            " busy engine.",
         )
     if overhead >= LARGE:
         middle = median(
@@ -211,6 +213,13 @@ def _engine_time(run: Run, account: Account) -> Iterator[Holdup]:
             f"{share_text(overhead)} of the engines' time passed between tasks, half of which take"
             f" less than {seconds_text(middle)}: put more work into one task.",
         )
+
+
+def _passed_over(run: Run, account: Account) -> str:
+    """Which tasks idle engines did not get, as the end of a sentence."""
+    every = account.passed_over
+    group, its = _largest((run.tasks[msg_id].group, its) for msg_id, its in every.items())
+    return f", most of them {group}" if its > sum(every.values()) / 2 else ""
 
 
 def _blamed(run: Run, account: Account) -> str:
