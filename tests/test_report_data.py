@@ -17,6 +17,7 @@ from ipp_richsched.monitor.report.words import count_text, names_text, seconds_t
 from ipp_richsched.workflows.runs import Life, Run, TaskRun
 
 from .test_pictures import RUN, START, UNFINISHED, run_of, task
+from .test_run_figures import random_run
 
 
 def ran(name: str, engine: int, start: float, end: float, **fields: Any) -> TaskRun:
@@ -119,8 +120,6 @@ def test_the_time_of_tasks() -> None:
 
 
 def test_many_tasks_on_many_engines_account_for_all_of_the_time() -> None:
-    from .test_run_figures import random_run
-
     for seed in range(20):
         run = random_run(seed)
         total = account_of(run).engine_total
@@ -325,8 +324,6 @@ def test_what_has_not_ended() -> None:
 
 
 def test_there_are_few_sentences_and_the_worst_first() -> None:
-    from .test_run_figures import random_run
-
     for seed in range(20):
         run = random_run(seed)
         levels = [each.level for each in verdict(run, account_of(run), failures_of(run))]

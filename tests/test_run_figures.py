@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -12,7 +13,7 @@ from ipp_richsched.monitor.figures.timeline import marks_of, rows_of
 from ipp_richsched.monitor.moments import Moments
 from ipp_richsched.workflows.in_turn import in_turn
 from ipp_richsched.workflows.palette import STATES
-from ipp_richsched.workflows.runs import Run, Stretch, TaskRun
+from ipp_richsched.workflows.runs import Life, Run, Stretch, TaskRun
 from ipp_richsched.workflows.times import queued, ready_times
 
 from .test_pictures import RUN, START, UNFINISHED, run_of, task
@@ -163,6 +164,16 @@ def test_marks_of_a_timeline() -> None:
     }
     assert marks["never ran"]["row"] == [3]
     assert marks["never ran"]["text"] == ["late never ran: TaskTimeout"]
+
+
+def test_an_engine_that_leaves_without_tasks_is_marked() -> None:
+    lives = (Life("engine 0", START, START + 3, True), Life("engine 1", START, START + 9, False))
+    run = replace(
+        run_of(task("a", (0, 0, 2, "succeeded")), task("b", (1, 0, 9, "succeeded"))), lives=lives
+    )
+    assert marks_of(run, {}) == {
+        "left": {"time": [3], "row": [0], "text": ["engine 0 left"], "task": [-1]}
+    }
 
 
 def test_of_many_bars_short_ones_are_one_and_none_that_failed_is_lost() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +19,7 @@ from ..figures.bars import bars_of, columns_of
 from ..figures.dag import Graph, dag_figure, graph_of
 from ..figures.timeline import counts_figure, marks_of, rows_of, timeline_figure
 from ..moments import Moments
+from ..times import moment
 from .account import Account, account_of
 from .failures import causes_of, failures_of
 from .html import (
@@ -75,7 +75,7 @@ def page_of(run: Run, notes: Sequence[str] = ()) -> str:
     attempts = sum(e.end_state != "given back" for t in run.tasks.values() for e in t.stretches)
     parts = {
         "headline": escape(headline(run)),
-        "when": escape(f"Began {_moment(run.start)}, ended {_moment(run.end)}."),
+        "when": escape(f"Began {moment(run.start)}, ended {moment(run.end)}."),
         "verdict": verdict_html(verdict(run, account, failures)),
         "notes": notes_html(notes),
         "timeline_note": _timeline_note(attempts, len(bars), sum(bar.number for bar in bars)),
@@ -86,7 +86,7 @@ def page_of(run: Run, notes: Sequence[str] = ()) -> str:
         "groups": groups_html(run, account),
         "slowest": slowest_html(run),
         "footer": escape(
-            f"Written by ipp_richsched {version('ipp-richsched')}, {_moment(run.looked_at)}."
+            f"Written by ipp_richsched {version('ipp-richsched')}, {moment(run.looked_at)}."
         ),
     }
     data = _data(run, account, graph, moments, numbers)
@@ -163,7 +163,3 @@ def _dag_note(tasks: int, shown: int) -> str:
     if shown == tasks:
         return "click a task for its story"
     return f"{shown:,} of {tasks:,} tasks are drawn: the critical path, failures, and a sample"
-
-
-def _moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"

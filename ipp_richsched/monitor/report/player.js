@@ -19,10 +19,11 @@
 
   function length(seconds) {
     if (seconds < 100) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
-    const minutes = Math.floor(seconds / 60), hours = Math.floor(minutes / 60);
+    const whole = Math.round(seconds);
+    const minutes = Math.floor(whole / 60), hours = Math.floor(minutes / 60);
     const two = (number) => String(number).padStart(2, "0");
     if (hours) return `${hours} h ${two(minutes % 60)} min`;
-    return `${minutes} min ${two(Math.floor(seconds % 60))} s`;
+    return `${minutes} min ${two(whole % 60)} s`;
   }
 
   function begin(bokeh) {
