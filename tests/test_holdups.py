@@ -10,7 +10,8 @@ import pytest
 
 from ipp_richsched.client.holdups import Level, holdups
 from ipp_richsched.client.status import QueuePart, Status, WaitingTask
-from ipp_richsched.monitor.top import head, tables
+from ipp_richsched.monitor import tables
+from ipp_richsched.monitor.top import head
 
 from .test_status import NOW, engine, status_with, waiting
 

@@ -27,7 +27,7 @@ import ipp_richsched
 from ipp_richsched.cli import main
 from ipp_richsched.client.status import QueuePart, Status
 from ipp_richsched.client.why import Story
-from ipp_richsched.monitor.top import asker
+from ipp_richsched.monitor import asker
 from ipp_richsched.monitor.top.app import Top
 
 from . import validating

@@ -17,6 +17,8 @@ _BAD_INPUT = 2
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 _LONGEST = 86_400.0  # seconds
 _FEWEST_TASKS = 12
+_DASHBOARD_PORT = 8790
+_LAST_PORT = 65_535
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -143,6 +145,18 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("top", help=text, description=_sentence(text))
     _add_cluster(command)
     command.set_defaults(run=_top)
+
+    text = "serve a page that shows how things stand on a cluster live, until Ctrl-C"
+    command = commands.add_parser("dashboard", help=text, description=_sentence(text))
+    _add_cluster(command)
+    command.add_argument(
+        "--port",
+        metavar="N",
+        type=_port,
+        default=_DASHBOARD_PORT,
+        help="where on this host; 0 for any port that is free (default: %(default)s)",
+    )
+    command.set_defaults(run=_dashboard)
     return parser
 
 
@@ -174,6 +188,13 @@ def _number(*, least: int) -> Callable[[str], int]:
         return value
 
     return number
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"must be from 0 to {_LAST_PORT}, is {text}")
+    return value
 
 
 def _seconds(text: str) -> float:
@@ -292,6 +313,18 @@ def _top(arguments: argparse.Namespace) -> int:
     try:
         top(arguments.profile, arguments.profile_dir, arguments.cluster_id)
     except (ConnectError, TopError) as error:
+        return _error(error, _FAILED)
+    return 0
+
+
+def _dashboard(arguments: argparse.Namespace) -> int:
+    from .connect import ConnectError
+    from .dashboard import DashboardError, dashboard
+
+    where = (arguments.profile, arguments.profile_dir, arguments.cluster_id)
+    try:
+        dashboard(*where, arguments.port)
+    except (ConnectError, DashboardError) as error:
         return _error(error, _FAILED)
     return 0
 

@@ -32,8 +32,8 @@ def top(profile: str | None, profile_dir: str | None, cluster_id: str | None) ->
     if not is_terminal or os.environ.get("TERM", "dumb") == "dumb":
         raise TopError("top needs a terminal; `ipp-richsched status` prints the same once")
     try:
+        from ..monitor.source import Cluster
         from ..monitor.top.app import Top
-        from ..monitor.top.source import Cluster
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in ("textual", "rich"):
             raise

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
+
+Name = TypeVar("Name", bound=Hashable)
 
 SWEEPS = 4
 """How often the layers are sorted anew, in either direction."""
@@ -12,7 +15,7 @@ TALL = 24
 """A layer with more tasks than this is folded into columns, if that makes the whole less tall."""
 
 
-def layers_of(parents: Mapping[str, Sequence[str]]) -> list[list[str]]:
+def layers_of(parents: Mapping[Name, Sequence[Name]]) -> list[list[Name]]:
     """The tasks by the number of tasks on the longest way to them.
 
     Within a layer they are sorted so that few edges cross: each by the mean place of its neighbours
@@ -21,16 +24,16 @@ def layers_of(parents: Mapping[str, Sequence[str]]) -> list[list[str]]:
 
     Parameters
     ----------
-    parents : mapping of str to sequence of str
+    parents : mapping of name to sequence of names
         The tasks that each comes after; those come before it in the mapping.
 
     Returns
     -------
-    list of list of str
+    list of list of names
     """
-    depth: dict[str, int] = {}
-    layers: list[list[str]] = []
-    children: dict[str, list[str]] = {name: [] for name in parents}
+    depth: dict[Name, int] = {}
+    layers: list[list[Name]] = []
+    children: dict[Name, list[Name]] = {name: [] for name in parents}
     for name, its in parents.items():
         depth[name] = max((depth[parent] + 1 for parent in its), default=0)
         if depth[name] == len(layers):
@@ -38,9 +41,9 @@ def layers_of(parents: Mapping[str, Sequence[str]]) -> list[list[str]]:
         layers[depth[name]].append(name)
         for parent in its:
             children[parent].append(name)
-    place: dict[str, float] = {}
+    place: dict[Name, float] = {}
 
-    def number(layer: list[str]) -> None:
+    def number(layer: list[Name]) -> None:
         """Spread a layer over the whole height, however many it has."""
         for row, name in enumerate(layer):
             place[name] = (row + 0.5) / len(layer)
@@ -60,16 +63,16 @@ def layers_of(parents: Mapping[str, Sequence[str]]) -> list[list[str]]:
     return layers
 
 
-def positions(layers: Sequence[Sequence[str]]) -> dict[str, tuple[float, float]]:
+def positions(layers: Sequence[Sequence[Name]]) -> dict[Name, tuple[float, float]]:
     """Where tasks stand: from left to right by layer, and in the middle of the height.
 
     Parameters
     ----------
-    layers : sequence of sequence of str
+    layers : sequence of sequence of names
 
     Returns
     -------
-    dict of str to tuple of float
+    dict of name to tuple of float
         Column and row; a layer that is too tall has several columns.
     """
     height = _height(layers)
@@ -87,7 +90,7 @@ def positions(layers: Sequence[Sequence[str]]) -> dict[str, tuple[float, float]]
     return found
 
 
-def _height(layers: Sequence[Sequence[str]]) -> int:
+def _height(layers: Sequence[Sequence[Name]]) -> int:
     """Rows so that a picture that is twice as wide as tall has room for all."""
     tallest = max(map(len, layers), default=1)
     height = min(tallest, TALL)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from .paths import longest_chain
+
 State = Literal["waiting", "running", "succeeded", "failed", "never ran"]
 ENDED: frozenset[State] = frozenset(("succeeded", "failed", "never ran"))
 """The states that a task does not leave."""
@@ -194,15 +196,6 @@ class Run:
     @cached_property
     def critical_path(self) -> list[str]:
         """The chain of tasks that takes longest, the first one first."""
-        longest: dict[str, float] = {}
-        before: dict[str, str | None] = {}
-        for msg_id, task in self.tasks.items():  # parents come before their children
-            parent = max(task.parents, key=longest.__getitem__, default=None)
-            before[msg_id] = parent
-            longest[msg_id] = self.expected[msg_id] + (longest[parent] if parent else 0.0)
-        chain = []
-        last = max(longest, key=longest.__getitem__, default=None)
-        while last is not None:
-            chain.append(last)
-            last = before[last]
-        return chain[::-1]
+        return longest_chain(
+            ((msg_id, task.parents) for msg_id, task in self.tasks.items()), self.expected
+        )

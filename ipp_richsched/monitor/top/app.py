@@ -15,9 +15,11 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from ...client.holdups import holdups
 from ...client.status import Status
-from . import head, tables
-from .asker import Answer, Asker, Source
+from .. import tables
+from ..asker import Asker
+from . import head
 from .panel import Panel
+from .questions import Answer, Questions, Source
 from .story import StoryScreen
 
 WIDE = (110, 28)
@@ -75,7 +77,10 @@ class Top(App[None]):
 
     def __init__(self, source: Source, cluster: str, first: Status | None = None) -> None:
         super().__init__()
-        self._asker = Asker(source, lambda answer: self.post_message(Told(answer)))
+        self._questions = Questions(source)
+        self._asker = Asker(
+            self._questions.ask, Answer.failed, lambda answer: self.post_message(Told(answer))
+        )
         self._cluster = cluster
         self._status = first
         self._came = time.monotonic()
@@ -112,12 +117,12 @@ class Top(App[None]):
             return
         answer = message.answer
         self._error = answer.error
-        if answer.status is not None and not self._asker.is_paused:
+        if answer.status is not None and not self._questions.is_paused:
             self._status, self._came = answer.status, time.monotonic()
         if isinstance(self.screen, StoryScreen):
             if answer.error is not None:
                 self.screen.fail(answer.error)
-            elif answer.story is not None and answer.story.msg_id == self._asker.task:
+            elif answer.story is not None and answer.story.msg_id == self._questions.task:
                 self.screen.show(answer.story)
         self._show()
 
@@ -151,7 +156,7 @@ class Top(App[None]):
 
     def action_pause(self) -> None:
         """Leave the screen as it is, or go on."""
-        self._asker.is_paused = not self._asker.is_paused
+        self._questions.is_paused = not self._questions.is_paused
         self._asker.ask_now()
         self._show_title()
 
@@ -180,8 +185,8 @@ class Top(App[None]):
         task = self._chosen.story_of
         if task is None:
             return
-        self._asker.task = task
-        self.push_screen(StoryScreen(), lambda _: setattr(self._asker, "task", None))
+        self._questions.task = task
+        self.push_screen(StoryScreen(), lambda _: setattr(self._questions, "task", None))
         self._asker.ask_now()
 
     # -- what is shown -----------------------------------------------------------------
@@ -218,7 +223,7 @@ class Top(App[None]):
         if not self._is_there():
             return
         age = None if self._status is None else time.monotonic() - self._came
-        is_paused, has_failed = self._asker.is_paused, self._error is not None
+        is_paused, has_failed = self._questions.is_paused, self._error is not None
         text = head.title(self._cluster, age, is_paused, has_failed, self.size.width)
         self.screen_stack[0].query_one("#title", Static).update(text)
 

@@ -11,7 +11,7 @@ from textual.binding import Binding
 from textual.widgets import DataTable
 
 from ...client.data import printable
-from .tables import Column, Row, Table, arranged, widths
+from ..tables import Column, Row, Table, arranged, widths
 
 STYLES = {"bad": "bold red", "warn": "yellow", "dim": "dim", "": ""}
 

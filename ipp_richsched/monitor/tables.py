@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ...client.data import age, short
-from ...client.holdups import STUCK
-from ...client.status import EngineStatus, QueuePart, Status
-from ...client.status_text import does
+from ..client.data import age, short
+from ..client.holdups import STUCK
+from ..client.status import EngineStatus, QueuePart, Status
+from ..client.status_text import does
 
 BAR = 8
 """How many characters wide the bar of a label's progress is."""

@@ -1,0 +1,1 @@
+"""How things stand, live in a browser: ``ipp-richsched dashboard``."""

@@ -1,0 +1,276 @@
+"""The graph of tasks, in layers from left to right, with the critical path."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterable
+from itertools import pairwise
+from typing import Any
+
+from bokeh.models import ColumnDataSource, Range1d
+
+from ...workflows.layers import layers_of, positions
+from ..figures.look import INK, add_tools
+from ..live.graph import Graph, Group
+from ..live.tasks import LiveTask
+from .look import CHILD, CHOSEN, PARENT, STATES, filling
+from .sync import Columns, columns_of, patch
+from .watch import Watch
+from .words import name_of
+
+_FEW = 30  # so many tasks have names beside them
+_FEW_LAYERS = 14  # so many layers have words above them
+_CHARACTERS = 18  # so many of a name are written
+_EDGES = 3_000  # of more edges, only those of the critical path are drawn
+_LIT = 500  # so many other tasks are marked at most
+
+_WORST_FIRST = ("failed", "lost", "never ran", "running", "ready", "waiting", "succeeded")
+_NODES = ["x", "y", "colour", "border", "width", "size", "text", "task"]
+_WORDS = ["x", "y", "word", "angle"]
+_ENDS = ["x0", "y0", "x1", "y1"]
+
+
+class Dag:
+    """The figure, and what keeps it as things are.
+
+    Parameters
+    ----------
+    watch : Watch
+        What is known.
+
+    Attributes
+    ----------
+    note : str
+        What is drawn, in a few words.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._drawn: tuple[object, ...] = ()
+        self._places: dict[Hashable, tuple[float, float]] = {}
+        self._dot = 10.0
+        self._layers: list[list[Any]] = []
+        self._critical: list[LiveTask] = []
+        self.note = ""
+        self.nodes = _source(_NODES)
+        self._edges, self._path = _source(_ENDS), _source(_ENDS)
+        self._words = _source(_WORDS)
+        self._lit = _source(["x", "y", "size", "colour"])
+        self._lit_edges = _source([*_ENDS, "colour"])
+        self._x_range, self._y_range = Range1d(start=-0.6, end=1), Range1d(start=1, end=-1.4)
+        self.figure = self._draw()
+
+    @property
+    def _graph(self) -> Graph:
+        return self._watch.live.graph
+
+    def update(self) -> None:
+        """Show what has changed."""
+        graph = self._graph
+        drawn = (graph.since, graph.version, graph.is_few)
+        is_new, self._drawn = drawn != self._drawn, drawn
+        if is_new:
+            self._place()
+        critical = self._watch.critical_path()
+        if is_new or critical is not self._critical:
+            self._critical = critical
+            self._path.data = columns_of(_ENDS, self._lines(self._critical_edges()))
+        columns = columns_of(_NODES, self._dots())
+        if is_new:
+            self.nodes.data = columns
+        else:
+            patch(self.nodes, columns)
+        if not graph.is_few or is_new:
+            self._words.data = columns_of(_WORDS, self._named())
+
+    def light(self, task: LiveTask | None) -> None:
+        """Mark a task, what it waited for, and what waits for it."""
+        spots: dict[Hashable, str] = {}
+        edges: list[tuple[object, ...]] = []
+        if task is not None:
+            key = self._key(task)
+            for some, colour in (
+                (self._watch.live.parents(task), PARENT),
+                (task.children[:_LIT], CHILD),
+            ):
+                for each in some:
+                    other = self._key(each)
+                    if other in self._places and key in self._places:
+                        spots[other] = colour
+                        ends = (other, key) if colour == PARENT else (key, other)
+                        edges += [(*line, colour) for line in self._lines([ends])]
+            if key in self._places:
+                spots[key] = CHOSEN
+        rows = [(*self._places[key], self._dot + 9, colour) for key, colour in spots.items()]
+        self._lit.data = columns_of(self._lit.column_names, rows)
+        self._lit_edges.data = columns_of(self._lit_edges.column_names, edges)
+
+    # -- what is drawn -----------------------------------------------------------------
+
+    def _draw(self) -> Any:
+        plot = filling("dag", x_range=self._x_range, y_range=self._y_range)
+        plot.axis.visible = False
+        plot.grid.visible = False
+        ends = dict(zip(_ENDS, _ENDS, strict=True))
+        self._lines_drawn = plot.segment(
+            **ends, source=self._edges, line_color="#777777", line_width=0.8
+        )
+        plot.segment(**ends, source=self._path, line_color="#000000", line_width=3)
+        plot.segment(**ends, source=self._lit_edges, line_color="colour", line_width=2)
+        plot.scatter("x", "y", size="size", source=self._lit, fill_color="colour", line_color=None)
+        dots = plot.scatter(
+            "x",
+            "y",
+            size="size",
+            source=self.nodes,
+            fill_color="colour",
+            line_color="border",
+            line_width="width",
+            nonselection_fill_alpha=1,
+            nonselection_line_alpha=1,
+        )
+        self._text = plot.text(
+            "x",
+            "y",
+            "word",
+            source=self._words,
+            angle="angle",
+            text_font_size="11px",
+            text_color=INK,
+            x_offset=8,
+            y_offset=-4,
+        )
+        add_tools(plot, [dots], "both")
+        return plot
+
+    def _place(self) -> None:
+        """Find places for all tasks, or groups."""
+        graph = self._graph
+        parents: dict[Any, list[Any]]
+        if graph.is_few:
+            its = {task.number for task in graph.tasks}
+            live = self._watch.live
+            parents = {
+                task.number: [each.number for each in live.parents(task) if each.number in its]
+                for task in graph.tasks
+            }
+            number = len(parents)
+            self.note = f"{number:,} task{'s' * (number != 1)}" if number else ""
+        else:
+            order = sorted(graph.groups, key=lambda node: (graph.groups[node].layer, node))
+            at = {node: place for place, node in enumerate(order)}
+            parents = {node: [] for node in order}
+            for first, second in graph.edges:
+                if at[first] < at[second]:
+                    parents[second].append(first)
+            kind = "label and layer" if graph.by_layer else "label"
+            self.note = f"{len(graph.tasks):,} tasks: a dot for each {kind}"
+        self._layers = layers_of(parents)
+        self._places = positions(self._layers)
+        edges = [(first, second) for second, its in parents.items() for first in its]
+        self._edges.data = columns_of(_ENDS, self._lines(edges if len(edges) <= _EDGES else []))
+        glyph = self._lines_drawn.glyph
+        glyph.line_alpha = min(0.8, max(0.15, 150 / max(1, len(edges))))
+        right = max((x for x, _ in self._places.values()), default=0.0)
+        bottom = max((y for _, y in self._places.values()), default=0.0)
+        room = 1.2 if graph.is_few and len(parents) > _FEW else 1.8
+        self._x_range.update(start=-0.6, end=right + room)
+        above = 0.9 + 0.3 * (bottom + 1) if graph.is_few and len(parents) > _FEW else 1.2
+        self._y_range.update(start=bottom + 1.0, end=-above)
+        self._dot = max(5.0, min(16.0, 190 / (bottom + 2.8), 380 / (right + 1.5)))
+        self._text.glyph.x_offset = self._dot / 2 + 2
+
+    def _dots(self) -> Iterable[tuple[Any, ...]]:
+        graph = self._graph
+        if graph.is_few:
+            critical = {task.number for task in self._critical}
+            for task in graph.tasks:
+                is_on = task.number in critical
+                yield (
+                    *self._places[task.number],
+                    STATES[task.state],
+                    "#000000" if is_on else "#666666",
+                    2.0 if is_on else 0.6,
+                    self._dot,
+                    f"{name_of(task)}: {task.state}",
+                    task.number,
+                )
+            return
+        on_path = {task.node for task in self._critical}
+        for node, group in graph.groups.items():
+            states = +group.states
+            size = min(self._dot + 3 * math.log10(states.total() + 1), 26)
+            worst = next(state for state in _WORST_FIRST if states[state])
+            told = ", ".join(f"{states[each]:,} {each}" for each in _WORST_FIRST if states[each])
+            failed = states["failed"] + states["lost"] + states["never ran"]
+            yield (
+                *self._places[node],
+                STATES[worst],
+                "#C0392B" if failed else "#000000" if node in on_path else "#666666",
+                2.5 if failed else 2.0 if node in on_path else 0.6,
+                size,
+                f"{self._called(group)}: {told}",
+                group.first.number,
+            )
+
+    def _named(self) -> list[tuple[Any, ...]]:
+        graph = self._graph
+        if not graph.is_few:
+            return [
+                (*self._places[node], f"{_short(self._called(group))} {_progress(group)}", 0)
+                for node, group in graph.groups.items()
+            ]
+        by_number = {task.number: task for task in graph.tasks}
+        if len(by_number) <= _FEW:
+            return [
+                (*self._places[number], _short(name_of(task)), 0)
+                for number, task in by_number.items()
+            ]
+        if len(self._layers) > _FEW_LAYERS:
+            return []
+        found = []
+        for layer in self._layers:
+            names = Counter(name_of(by_number[number]) for number in layer).most_common()
+            words = [
+                f"{count} {_short(name)}" if count > 1 else _short(name) for name, count in names
+            ]
+            word = ", ".join(words[:2]) + f" and {len(words) - 2} more" * (len(words) > 2)
+            x = min(self._places[number][0] for number in layer)
+            y = min(self._places[number][1] for number in layer)
+            found.append((x - 0.15, y - 0.4, word, 0.3))
+        return found
+
+    def _critical_edges(self) -> list[tuple[Hashable, Hashable]]:
+        keys = [self._key(task) for task in self._critical]
+        return list(dict.fromkeys(edge for edge in pairwise(keys) if edge[0] != edge[1]))
+
+    def _key(self, task: LiveTask) -> Hashable:
+        return task.number if self._graph.is_few else task.node
+
+    def _lines(self, edges: Iterable[tuple[Hashable, Hashable]]) -> list[tuple[float, ...]]:
+        places = self._places
+        return [
+            (*places[first], *places[second])
+            for first, second in edges
+            if first in places and second in places
+        ]
+
+    def _called(self, group: Group) -> str:
+        return self._watch.live.labels[group.label].name
+
+
+def _progress(group: Group) -> str:
+    total = group.states.total()
+    done = group.states["succeeded"]
+    return f"{done:,}/{total:,}"
+
+
+def _short(name: str) -> str:
+    """A name that has room."""
+    return name if len(name) <= _CHARACTERS else f"{name[: _CHARACTERS - 1]}…"
+
+
+def _source(names: list[str]) -> ColumnDataSource:
+    empty: Columns = {name: [] for name in names}
+    return ColumnDataSource(empty)

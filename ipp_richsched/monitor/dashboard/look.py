@@ -1,0 +1,59 @@
+"""How the figures of the page look."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from bokeh.models import DatetimeTickFormatter
+
+from ...workflows.palette import STATES as _STATES
+from ...workflows.palette import group_colours
+from ..figures.look import blank
+
+STATES = {**_STATES, "ready": "#F5C242", "lost": "#8C8C8C"}
+"""By the state of a task."""
+
+GROUPS = [*group_colours([f"{number}" for number in range(9)]).values()]
+"""By the number of a label; all from the ninth on have the last one."""
+
+CHOSEN, PARENT, CHILD = "#C0392B", "#0072B2", "#D55E00"
+"""What marks a task that was chosen, what it waited for, and what waits for it."""
+
+
+EDGE = 64
+"""Pixels to the left of the figures that share an axis of time."""
+
+
+def milliseconds(when: float) -> float:
+    """A time as figures have it, which know no time zones: so that the reader's own is shown."""
+    return 1000 * (when + time.localtime(when).tm_gmtoff)
+
+
+def clock() -> DatetimeTickFormatter:
+    """How times are written below a figure."""
+    return DatetimeTickFormatter(
+        microseconds="%H:%M:%S.%3N",
+        milliseconds="%H:%M:%S.%3N",
+        seconds="%H:%M:%S",
+        minsec="%H:%M:%S",
+        minutes="%H:%M",
+        hourmin="%H:%M",
+        hours="%H:%M",
+        days="%d %b",
+    )
+
+
+def group_colour(number: int | None) -> str:
+    """The colour of a label."""
+    return GROUPS[-1 if number is None else min(number, len(GROUPS) - 1)]
+
+
+def filling(name: str, **options: Any) -> Any:
+    """A figure that takes all the room of its panel."""
+    plot = blank(200, name=name, **options)
+    plot.update(sizing_mode="stretch_both", background_fill_color=None, border_fill_color=None)
+    plot.toolbar.autohide = True
+    plot.toolbar_location, plot.toolbar_inner = "right", True
+    plot.axis.major_label_text_font_size = "11px"
+    return plot

@@ -1,0 +1,109 @@
+"""The dashboard beside a program or a notebook, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from html import escape
+
+import ipyparallel as ipp
+from tornado.ioloop import IOLoop
+
+from ..source import OneClient
+from .server import DashboardServer
+
+_PATIENCE = 30.0
+"""Seconds that it may take to begin or to end."""
+
+
+class Dashboard:
+    """A dashboard that is served; in a notebook it shows the link to it.
+
+    Parameters
+    ----------
+    client : ipyparallel.Client
+        Who asks the scheduler.
+    port : int
+        Where it is served on this host; 0 for any port that is free.
+
+    Attributes
+    ----------
+    url : str
+        Where it is, with the token that lets one in.
+    """
+
+    def __init__(self, client: ipp.Client, port: int) -> None:
+        source = OneClient(client)
+        source.status()  # refuses a stock scheduler, before anything is served
+        self._client = client
+        self._port = port
+        self._server: DashboardServer | None = None
+        self._error: Exception | None = None
+        self._has_begun = threading.Event()
+        self._thread = threading.Thread(
+            target=self._serve, args=(source,), name="dashboard", daemon=True
+        )
+        self._thread.start()
+        self._has_begun.wait(_PATIENCE)
+        if self._error is not None:
+            raise self._error
+        assert self._server is not None
+        self.url: str = self._server.url
+
+    def close(self) -> None:
+        """Serve it no more."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.loop.add_callback(server.loop.stop)
+            self._thread.join(_PATIENCE)
+
+    def _serve(self, source: OneClient) -> None:
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        loop = IOLoop.current()
+        try:
+            name = f"{self._client.session.session[:8]}"
+            self._server = server = DashboardServer(source, name, self._port)
+        except Exception as error:
+            self._error = error
+            return
+        finally:
+            self._has_begun.set()
+        loop.start()
+        server.close()
+        loop.close(all_fds=True)
+
+    def __repr__(self) -> str:
+        return f"<Dashboard {self.url}>"
+
+    def _repr_html_(self) -> str:
+        url = escape(self.url)
+        return f'<a href="{url}" target="_blank" rel="noopener">{url}</a>'
+
+
+def dashboard(rc: ipp.Client, port: int = 0) -> Dashboard:
+    """Serve a page that shows live how things stand on a cluster.
+
+    It asks the scheduler only while somebody has the page open.
+
+    Parameters
+    ----------
+    rc : ipyparallel.Client
+        Who asks; keep it open.
+    port : int
+        Where it is served, on this host only; 0 for any port that is free.
+
+    Returns
+    -------
+    Dashboard
+        Its `url` has the token that lets one in; a notebook shows it as a link.  `close()` ends it.
+
+    Raises
+    ------
+    NotRichError
+        If the scheduler is not `RichTaskScheduler`.
+    TimeoutError
+        If the scheduler does not answer.
+    ipp_richsched.monitor.dashboard.server.PortError
+        If the port is taken.
+    """
+    return Dashboard(rc, port)

@@ -1,0 +1,262 @@
+"""What is written on the page, as HTML; whatever comes from users is escaped here."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from html import escape
+
+from ...client.data import span
+from ...client.status import Status
+from ...client.status_text import short
+from ...client.why import Story
+from .. import tables
+from ..holdups import WORDS, holdups
+from ..live.labels import progress_of
+from ..live.model import Live
+from ..live.tasks import LiveTask
+from .look import STATES, group_colour
+
+SENTENCES = 4
+"""So many sentences say what holds the run up."""
+
+ROWS = 100
+"""So many rows a table has at most."""
+
+_LINKS = 12  # so many other tasks are named in a story
+
+_IN_BAR = ("succeeded", "failed", "never ran", "lost", "running", "ready", "waiting")
+
+_ID = re.compile(r"\S{30,}")
+
+
+def name_of(task: LiveTask) -> str:
+    """What people call a task: its label, else what tells its id from others."""
+    return task.label or short(task.msg_id)
+
+
+def clock(when: float) -> str:
+    """A time of the day where the reader is."""
+    return f"{datetime.fromtimestamp(when):%H:%M:%S}"
+
+
+# -- above the panels --------------------------------------------------------------------
+
+
+def verdict(status: Status | None, error: str | None, answers: int) -> str:
+    """What holds the run up, the worst first and large; if nobody answers, that comes first."""
+    found: list[tuple[str, str, str]] = []
+    if error is not None:
+        more = " Trying again; what is below is from before." if answers else " Trying again."
+        found.append(("none", "NO ANSWER", f"{error.rstrip('.')}.{more}"))
+    if status is not None:
+        found += [
+            (holdup.level.name.lower(), WORDS[holdup.level], holdup.text)
+            for holdup in holdups(status)
+        ]
+    if not found:
+        found.append(("wait", "...", "The scheduler is asked how things stand."))
+    return "".join(
+        f'<li class="{level}"><b>{word}</b><span>{_text(text)}</span></li>'
+        for level, word, text in found[:SENTENCES]
+    )
+
+
+def totals(status: Status) -> str:
+    """How far all tasks are: a bar, and the numbers."""
+    states = Counter(
+        succeeded=status.succeeded,
+        failed=sum(status.failed.values()),
+        running=status.assigned,
+        ready=status.ready,
+        waiting=status.waiting,
+    )
+    total = states.total()
+    done = states["succeeded"] + states["failed"]
+    rate = status.rates.succeeded + status.rates.failed
+    left = f", about {span((total - done) / rate)} left" if rate and total > done else ""
+    share = f"{100 * done // total} %" if total else "no tasks yet"
+    numbers = "".join(
+        f'<span><i style="background:{STATES[state]}"></i>'
+        f'<b data-count="{state}">{number:,}</b> {"on engines" if state == "running" else state}'
+        "</span>"
+        for state, number in states.items()
+    )
+    pace = (
+        "nothing finishes"
+        if not rate
+        else f"{rate:.3g} finish a second"
+        if rate >= 1
+        else f"{60 * rate:.3g} finish a minute"
+    )
+    return (
+        f'<div class="all">{_bar(states)}<b class="share">{share}</b></div>'
+        f'<div class="numbers">{numbers}<span class="pale">{pace}{left}</span></div>'
+    )
+
+
+def notes(live: Live) -> str:
+    """What the picture does not show."""
+    found = []
+    if live.since is not None and not live.is_whole:
+        found.append(f"single tasks are known since {clock(live.since)}; older ones are forgotten")
+    for begin, end in live.gaps[-2:]:
+        found.append(f"what happened from {clock(begin)} to {clock(end)} was missed")
+    if live.lost:
+        what = "1 task was" if live.lost == 1 else f"{live.lost:,} tasks were"
+        found.append(f"{what} lost with a controller that went before they were finished")
+    return _text(_sentence("; ".join(found)))
+
+
+def stream_note(live: Live) -> str:
+    """What is drawn of the attempts."""
+    number = len(live.bars)
+    told = f"{number:,} attempt{'s' * (number != 1)} over" if number else ""
+    if live.bars.is_thinned:
+        told += "; older short ones are drawn together: zoom in to see each"
+    return told
+
+
+# -- panels ------------------------------------------------------------------------------
+
+
+def waiting(status: Status) -> str:
+    """Why the oldest tasks wait."""
+    rows = tables.waiting(status).rows[:ROWS]
+    shown = [
+        _row(
+            [*row.cells[:2], row.cells[2]],
+            row.style,
+            row.task,
+        )
+        for row in rows
+    ]
+    count = status.waiting + status.ready
+    more = count - len(rows)
+    return _table(["label", "since", "why it waits"], shown, "Nothing waits.", more)
+
+
+def engines(status: Status) -> str:
+    """What engines do; those with which something is wrong first."""
+    rows = tables.engines(status).rows
+    shown = [_row(row.cells[:5], row.style, row.task, right=(2, 3, 4)) for row in rows[:ROWS]]
+    heads = ["engine", "works on", "load", "done", "failed"]
+    return _table(heads, shown, "No engine is registered.", len(rows) - len(shown), right=(2, 3, 4))
+
+
+def labels(live: Live, status: Status | None) -> str:
+    """How far the tasks of each label are, those that are not finished first."""
+    found = progress_of(live.labels, status.queue if status else (), live.is_whole)
+    found.sort(key=lambda each: (not _unfinished(each[2]), -each[2].total()))
+    rows = []
+    for name, number, states in found[:ROWS]:
+        done = states["succeeded"]
+        failed = states["failed"] + states["never ran"]
+        bad = f'<span class="bad">{failed:,} failed</span>' if failed else ""
+        rows.append(
+            f'<tr><td class="label"><i style="background:{group_colour(number)}"></i>{_text(name)}'
+            f"</td><td>{_bar(states)}</td>"
+            f'<td class="number">{done:,}/{states.total():,}</td><td>{bad}</td></tr>'
+        )
+    return _table([], rows, "No task is known yet.", len(found) - len(rows))
+
+
+def failures(live: Live, status: Status) -> str:
+    """What has failed, by the error with which it began, the most frequent first."""
+    rows = []
+    causes = sorted(status.causes.items(), key=lambda each: -each[1])
+    for name, number in causes[:ROWS]:
+        known = live.failures.get(name)
+        links = text = ""
+        if known is not None:
+            links = ", ".join(_link(task) for task in known.first)
+            links += f" and {number - len(known.first):,} more" * (number > len(known.first))
+            text = f'<div class="pale">{_text(known.text)}</div>' if known.text else ""
+        rows.append(
+            f'<tr><td class="number bad">{number:,}</td><td><b>{_text(name)}</b>{text}'
+            f"<div>{links}</div></td></tr>"
+        )
+    return _table([], rows, "Nothing has failed.", len(causes) - len(rows))
+
+
+def story(live: Live, msg_id: str, told: Story | None) -> str:
+    """The story of a task, and its neighbours."""
+    task = live.find(msg_id)
+    lines = f"{told}".splitlines() if told is not None else ["The scheduler is asked ..."]
+    if task is not None and told is not None and told.state == "unknown":
+        lines = [f"task {msg_id} ({name_of(task)}): {task.state}"]
+        if task.state == "lost":
+            lines.append("  its controller went before it was finished")
+    name = short(msg_id) if task is None else name_of(task)
+    body = "".join(
+        f'<p class="{"first" if not place else "more"}">{_text(line.strip())}</p>'
+        for place, line in enumerate(lines)
+    )
+    if task is not None:
+        parents = live.parents(task)
+        body += _neighbours("parent", "It waited for", parents, task.parents_more)
+        body += _neighbours("child", "What waits for it:", task.children, 0)
+    return f"<h2>{_text(name)}</h2>{body}"
+
+
+def _neighbours(kind: str, words: str, tasks: Sequence[LiveTask], more: int) -> str:
+    if not tasks and not more:
+        return ""
+    more += max(0, len(tasks) - _LINKS)
+    links = ", ".join(f"{_link(task)} ({task.state})" for task in tasks[:_LINKS])
+    and_more = f" and {more:,} more" if more else ""
+    return f'<p class="{kind}"><i></i>{words} {links}{and_more}</p>'
+
+
+# -- of what these are made --------------------------------------------------------------
+
+
+def _unfinished(states: Counter[str]) -> int:
+    return states["waiting"] + states["ready"] + states["running"]
+
+
+def _bar(states: Counter[str]) -> str:
+    total = states.total()
+    parts = "".join(
+        f'<i style="width:{100 * states[state] / total:.3f}%;background:{STATES[state]}"></i>'
+        for state in _IN_BAR
+        if states[state]
+    )
+    return f'<div class="bar">{parts}</div>'
+
+
+def _table(
+    heads: Sequence[str], rows: Sequence[str], empty: str, more: int, right: Iterable[int] = ()
+) -> str:
+    if not rows and more <= 0:
+        return f'<p class="empty">{empty}</p>'
+    head = "".join(f"<th{_number(place in right)}>{name}</th>" for place, name in enumerate(heads))
+    tail = f'<p class="pale">and {more:,} more</p>' if more > 0 else ""
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{tail}"
+
+
+def _row(cells: Sequence[str], style: str, task: str | None, right: Iterable[int] = ()) -> str:
+    shown = "".join(
+        f"<td{_number(place in right)}>{_text(_ID.sub(lambda found: short(found[0]), cell))}</td>"
+        for place, cell in enumerate(cells)
+    )
+    link = f' data-task="{escape(task)}"' if task is not None else ""
+    return f'<tr class="{style}"{link}>{shown}</tr>'
+
+
+def _number(is_one: bool) -> str:
+    return ' class="number"' if is_one else ""
+
+
+def _link(task: LiveTask) -> str:
+    return f'<a data-task="{escape(task.msg_id)}">{_text(name_of(task))}</a>'
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def _text(text: str) -> str:
+    return escape(text)

@@ -1,0 +1,118 @@
+"""How far the tasks of each label are, counted as it happens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from ...client.status import QueuePart
+from .tasks import LiveTask
+
+OWN = 300
+"""So many labels are counted by themselves; all others are counted together."""
+
+OTHERS = "(other labels)"
+NONE = "(no label)"
+
+
+class Label:
+    """The tasks of a label.
+
+    Attributes
+    ----------
+    name : str
+        What it is called.
+    states : Counter of str
+        How many of them are in each state.
+    done : int
+        How many attempts have succeeded.
+    seconds : float
+        How long these took.
+    """
+
+    __slots__ = ("done", "name", "seconds", "states")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.states: Counter[str] = Counter()
+        self.done = 0
+        self.seconds = 0.0
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return self.states.total()
+
+
+class Labels:
+    """The labels, in the order in which they came; each is known by its number."""
+
+    def __init__(self) -> None:
+        self.all: list[Label] = []
+        self._numbers: dict[str | None, int] = {}
+
+    def __getitem__(self, number: int) -> Label:
+        return self.all[number]
+
+    def number(self, name: str | None) -> int:
+        """The number of a label; O(1)."""
+        found = self._numbers.get(name)
+        if found is None:
+            if len(self.all) < OWN:
+                self.all.append(Label(NONE if name is None else name))
+                found = self._numbers[name] = len(self.all) - 1
+            else:
+                if len(self.all) == OWN:
+                    self.all.append(Label(OTHERS))
+                found = OWN
+        return found
+
+    def expected(self) -> list[float]:
+        """The seconds that a task of each label takes: the mean of its own, or of all."""
+        done = sum(label.done for label in self.all)
+        mean = sum(label.seconds for label in self.all) / done if done else 1.0
+        return [label.seconds / label.done if label.done else mean for label in self.all]
+
+    def took(self, task: LiveTask, seconds: float) -> None:
+        """A task has succeeded."""
+        label = self.all[task.group]
+        label.done += 1
+        label.seconds += seconds
+
+
+def progress_of(
+    labels: Labels, parts: Iterable[QueuePart], is_whole: bool
+) -> list[tuple[str, int | None, Counter[str]]]:
+    """How far the tasks of each label are.
+
+    Parameters
+    ----------
+    labels : Labels
+        What is counted.
+    parts : iterable of QueuePart
+        What the scheduler counts: labels of which some tasks are not finished.
+    is_whole : bool
+        Whether all that happened was seen; if not, the scheduler's numbers are taken where it has
+        any, and they are larger.
+
+    Returns
+    -------
+    list of tuple
+        The name of a label, its number if it has one of its own, and how many of its tasks are in
+        each state.
+    """
+    told: dict[str, Counter[str]] = {}
+    if not is_whole:
+        for part in parts:
+            states = told.setdefault(NONE if part.label is None else part.label, Counter())
+            states["waiting"] += part.waiting
+            states["ready"] += part.ready
+            states["running"] += part.assigned
+            states["succeeded"] += part.succeeded
+            states["failed"] += part.failed
+    found: list[tuple[str, int | None, Counter[str]]] = []
+    for number, label in enumerate(labels.all):
+        states = told.pop(label.name, Counter())
+        found.append((label.name, number, max(states, label.states, key=Counter.total)))
+    found += [(name, None, states) for name, states in told.items()]
+    return [each for each in found if each[2].total()]
