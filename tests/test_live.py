@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -380,7 +381,7 @@ def test_old_short_attempts_are_drawn_together_and_none_is_left_out(
     for row in range(4):
         its = [bar for bar in drawn if bar.row == row]
         assert its[0].left == START
-        assert all(a.right <= b.left for a, b in zip(its, its[1:], strict=False))
+        assert all(first.right <= second.left for first, second in pairwise(its))
     # what failed is still seen
     assert sum(END_STATES[bar.end_state] == "failed" for bar in drawn) == 1
 
