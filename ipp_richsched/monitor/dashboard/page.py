@@ -109,7 +109,8 @@ class DashboardPage:
         self._stream.update(live.until or time.time())
         self._rates.update()
         self._dag.update()
-        self._light()
+        if self.chosen is not None:
+            self._light()
         for name, write in self._written().items():
             self._words[name].html = write()
         self._pulse.answers = self._watch.answers

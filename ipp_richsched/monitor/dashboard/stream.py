@@ -20,9 +20,10 @@ DETAIL = 4_000
 
 _NAMED = 40  # so many rows have names at most
 _LIT = 300  # so many bars of other tasks are marked at most
+_HATCHED = 200  # so many bars that did not end well are hatched at most
 _WIDTH = 10.0  # seconds that are shown at least
 
-_COLUMNS = ["row", "left", "right", "colour", "hatch", "border", "text", "task"]
+_COLUMNS = ["row", "left", "right", "colour", "border", "width", "text", "task"]
 _HATCHES = {"failed": "/", "died": "x", "lost": "-"}
 _BORDERS = {"failed": "#C0392B", "died": "#000000", "lost": "#777777", "given back": "#0072B2"}
 _MARKS = {"died": ("x", "#000000", 12), "given back": ("circle_cross", "#0072B2", 8)}
@@ -57,6 +58,9 @@ class Stream:
         self._recent = _source()
         self._running = _source()
         self._detail = _source()
+        self._hatched = ColumnDataSource(
+            {"row": [], "left": [], "right": [], "hatch": [], "colour": []}
+        )
         self._lit = ColumnDataSource({"row": [], "left": [], "right": [], "colour": []})
         self._marks = {
             state: ColumnDataSource({"row": [], "time": [], "text": [], "task": []})
@@ -124,19 +128,27 @@ class Stream:
             "right": "right",
             "fill_color": "colour",
             "line_color": "border",
-            "line_width": 0.7,
-            "hatch_pattern": "hatch",
-            "hatch_color": "border",
-            "hatch_scale": 7,
-            "hatch_weight": 1,
+            "line_width": "width",
             "nonselection_fill_alpha": 1,
             "nonselection_line_alpha": 1,
-            "nonselection_hatch_alpha": 1,
         }
         sources = (self._old.source, self._recent, self._running, self._detail)
         things = [plot.hbar(source=source, **look) for source in sources]
         self._old_bars = things[0]
-        self._running_bars = things[2]
+        # a pattern for each of thousands of bars would stop the browser
+        plot.hbar(
+            y="row",
+            height=0.82,
+            left="left",
+            right="right",
+            source=self._hatched,
+            fill_color=None,
+            line_color=None,
+            hatch_pattern="hatch",
+            hatch_color="colour",
+            hatch_scale=7,
+            hatch_weight=1,
+        )
         for state, (shape, colour, size) in _MARKS.items():
             things.append(
                 plot.scatter(
@@ -192,9 +204,20 @@ class Stream:
                     (bar.row, milliseconds(bar.right), self._text(bar), bar.task) for bar in its
                 ]
                 source.stream(columns_of(source.column_names, rows), rollover=RECENT)
+        self._hatch([bars.thin(i) for i in marked if END_STATES[bars.end_states[i]] in _HATCHES])
         self._known = len(bars)
         if new:
             self._recent.stream(columns_of(_COLUMNS, map(self._thinned, new)), rollover=RECENT)
+
+    def _hatch(self, bars: list[Thin]) -> None:
+        """Hatch bars that did not end well."""
+        rows = []
+        for bar in bars[-_HATCHED:]:
+            state = END_STATES[bar.end_state]
+            ends = (milliseconds(bar.left), milliseconds(bar.right))
+            rows.append((bar.row, *ends, _HATCHES[state], _BORDERS[state]))
+        if rows:
+            self._hatched.stream(columns_of(self._hatched.column_names, rows), rollover=_HATCHED)
 
     def _works_on(self, now: float) -> Columns:
         """What engines work on, up to now."""
@@ -206,7 +229,7 @@ class Stream:
                 task = held.task
                 text = f"{name_of(task)} on {self._live.row_names[engine.row]}, still running"
                 bar = (engine.row, milliseconds(held.since), end, group_colour(task.group))
-                rows.append((*bar, " ", "#000000", text, task.number))
+                rows.append((*bar, "#000000", 1.0, text, task.number))
         return columns_of(_COLUMNS, rows)
 
     def _thinned(self, bar: Thin) -> tuple[Any, ...]:
@@ -216,8 +239,8 @@ class Stream:
             milliseconds(bar.left),
             milliseconds(bar.right),
             group_colour(bar.group),
-            _HATCHES.get(state, " "),
             _BORDERS.get(state, "#666a70"),
+            2.0 if state in _BORDERS else 0.7,
             self._text(bar),
             bar.task,
         )
