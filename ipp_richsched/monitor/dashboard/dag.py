@@ -20,6 +20,7 @@ from .watch import Watch
 from .words import name_of
 
 _FEW = 30  # so many tasks have names beside them
+_FEW_GROUPS = 6  # so many layers have room for words beside groups
 _FEW_LAYERS = 14  # so many layers have words above them
 _CHARACTERS = 18  # so many of a name are written
 _EDGES = 3_000  # of more edges, only those of the critical path are drawn
@@ -41,8 +42,8 @@ class Dag:
 
     Attributes
     ----------
-    note : str
-        What is drawn, in a few words.
+    nodes : bokeh.models.ColumnDataSource
+        In which a task may be chosen.
     """
 
     def __init__(self, watch: Watch) -> None:
@@ -52,12 +53,11 @@ class Dag:
         self._dot = 10.0
         self._layers: list[list[Any]] = []
         self._critical: list[LiveTask] = []
-        self.note = ""
-        self.nodes = _source(_NODES)
-        self._edges, self._path = _source(_ENDS), _source(_ENDS)
-        self._words = _source(_WORDS)
-        self._lit = _source(["x", "y", "size", "colour"])
-        self._lit_edges = _source([*_ENDS, "colour"])
+        self.nodes = _source("nodes", _NODES)
+        self._edges, self._path = _source("edges", _ENDS), _source("critical path", _ENDS)
+        self._words = _source("words", _WORDS)
+        self._lit = _source("lit nodes", ["x", "y", "size", "colour"])
+        self._lit_edges = _source("lit edges", [*_ENDS, "colour"])
         self._x_range, self._y_range = Range1d(start=-0.6, end=1), Range1d(start=1, end=-1.4)
         self.figure = self._draw()
 
@@ -65,10 +65,24 @@ class Dag:
     def _graph(self) -> Graph:
         return self._watch.live.graph
 
+    @property
+    def note(self) -> str:
+        """What is drawn, in a few words."""
+        graph = self._graph
+        number = len(graph.tasks)
+        if not number:
+            return ""
+        told = "1 task" if number == 1 else f"{number:,} tasks"
+        if graph.is_few:
+            return told
+        return f"{told}, a dot for each {'label and layer' if graph.by_layer else 'label'}"
+
     def update(self) -> None:
         """Show what has changed."""
         graph = self._graph
-        drawn = (graph.since, graph.version, graph.is_few)
+        drawn: tuple[object, ...] = (graph.since, graph.is_few, graph.version)
+        if not graph.is_few:
+            drawn = (graph.since, graph.by_layer, len(graph.groups), len(graph.edges))
         is_new, self._drawn = drawn != self._drawn, drawn
         if is_new:
             self._place()
@@ -155,8 +169,6 @@ class Dag:
                 task.number: [each.number for each in live.parents(task) if each.number in its]
                 for task in graph.tasks
             }
-            number = len(parents)
-            self.note = f"{number:,} task{'s' * (number != 1)}" if number else ""
         else:
             order = sorted(graph.groups, key=lambda node: (graph.groups[node].layer, node))
             at = {node: place for place, node in enumerate(order)}
@@ -164,8 +176,6 @@ class Dag:
             for first, second in graph.edges:
                 if at[first] < at[second]:
                     parents[second].append(first)
-            kind = "label and layer" if graph.by_layer else "label"
-            self.note = f"{len(graph.tasks):,} tasks: a dot for each {kind}"
         self._layers = layers_of(parents)
         self._places = positions(self._layers)
         edges = [(first, second) for second, its in parents.items() for first in its]
@@ -200,7 +210,7 @@ class Dag:
         on_path = {task.node for task in self._critical}
         for node, group in graph.groups.items():
             states = +group.states
-            size = min(self._dot + 3 * math.log10(states.total() + 1), 26)
+            size = min(self._dot * (1 + 0.3 * math.log10(states.total() + 1)), 26)
             worst = next(state for state in _WORST_FIRST if states[state])
             told = ", ".join(f"{states[each]:,} {each}" for each in _WORST_FIRST if states[each])
             failed = states["failed"] + states["lost"] + states["never ran"]
@@ -217,6 +227,8 @@ class Dag:
     def _named(self) -> list[tuple[Any, ...]]:
         graph = self._graph
         if not graph.is_few:
+            if len(self._layers) > _FEW_GROUPS:
+                return []  # they would be written over each other
             return [
                 (*self._places[node], f"{_short(self._called(group))} {_progress(group)}", 0)
                 for node, group in graph.groups.items()
@@ -271,6 +283,6 @@ def _short(name: str) -> str:
     return name if len(name) <= _CHARACTERS else f"{name[: _CHARACTERS - 1]}…"
 
 
-def _source(names: list[str]) -> ColumnDataSource:
-    empty: Columns = {name: [] for name in names}
-    return ColumnDataSource(empty)
+def _source(name: str, columns: list[str]) -> ColumnDataSource:
+    empty: Columns = {column: [] for column in columns}
+    return ColumnDataSource(empty, name=name)

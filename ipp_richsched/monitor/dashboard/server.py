@@ -127,10 +127,10 @@ class Token(AuthProvider):
         return self._refuse
 
     async def _user(self, handler: Any) -> str:
-        token = handler.get_query_argument("token", "")
+        [*_, token] = handler.request.query_arguments.get("token", [b""])
         protocols = handler.request.headers.get("Sec-WebSocket-Protocol", "").split(",")
         signed = protocols[-1].strip() if len(protocols) == 2 else ""
-        is_page = secrets.compare_digest(token.encode("utf8", "replace"), self._token)
+        is_page = secrets.compare_digest(token, self._token)
         if is_page or (signed and _is_signed(signed, self._secret)):
             return "reader"
         raise HTTPError(403)

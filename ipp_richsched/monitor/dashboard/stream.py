@@ -52,16 +52,20 @@ class Stream:
         self._rows_named: list[str] = []
         self._is_followed = True
         self._now = 0.0
+        self._room = _WIDTH
         self.x_range = Range1d(start=0, end=1000)
         self._y_range = Range1d(start=0.5, end=-0.5)
         self._old = Follower(live.bars.thinned, _COLUMNS, self._thinned)
-        self._recent = _source()
-        self._running = _source()
-        self._detail = _source()
+        self._old.source.name = "older"
+        self._recent = _source("recent")
+        self._running = _source("running")
+        self._detail = _source("detail")
         self._hatched = ColumnDataSource(
             {"row": [], "left": [], "right": [], "hatch": [], "colour": []}
         )
-        self._lit = ColumnDataSource({"row": [], "left": [], "right": [], "colour": []})
+        self._lit = ColumnDataSource(
+            {"row": [], "left": [], "right": [], "colour": []}, name="lit bars"
+        )
         self._marks = {
             state: ColumnDataSource({"row": [], "time": [], "text": [], "task": []})
             for state in _MARKS
@@ -234,12 +238,15 @@ class Stream:
 
     def _thinned(self, bar: Thin) -> tuple[Any, ...]:
         state = END_STATES[bar.end_state]
+        colour = group_colour(bar.group)
+        # of a bar that is hardly wider than its border, only that would be seen
+        border = colour if bar.right - bar.left < self._room / 300 else "#666a70"
         return (
             bar.row,
             milliseconds(bar.left),
             milliseconds(bar.right),
-            group_colour(bar.group),
-            _BORDERS.get(state, "#666a70"),
+            colour,
+            _BORDERS.get(state, border),
             2.0 if state in _BORDERS else 0.7,
             self._text(bar),
             bar.task,
@@ -261,7 +268,7 @@ class Stream:
         start = graph.since if graph.since is not None else self._live.since
         if start is None:
             start = self._now - _WIDTH
-        room = max(_WIDTH, self._now - start)
+        self._room = room = max(_WIDTH, self._now - start)
         self.x_range.update(
             start=milliseconds(self._now - 1.01 * room), end=milliseconds(self._now + 0.01 * room)
         )
@@ -275,6 +282,7 @@ class Stream:
     def _look_closer(self, event: Any) -> None:
         """Somebody has chosen what time is shown: draw its bars one by one, if they are few."""
         self._is_followed = False
+        self._room = (event.x1 - event.x0) / 1000
         bars = self._live.bars
         old = max(0, len(bars) - RECENT)
         shift = milliseconds(self._now) / 1000 - self._now
@@ -287,5 +295,5 @@ class Stream:
         self._old_bars.visible = not is_close
 
 
-def _source() -> ColumnDataSource:
-    return ColumnDataSource({name: [] for name in _COLUMNS})
+def _source(name: str) -> ColumnDataSource:
+    return ColumnDataSource({column: [] for column in _COLUMNS}, name=name)

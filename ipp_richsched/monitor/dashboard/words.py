@@ -59,7 +59,7 @@ def verdict(status: Status | None, error: str | None, answers: int) -> str:
     if not found:
         found.append(("wait", "...", "The scheduler is asked how things stand."))
     return "".join(
-        f'<li class="{level}"><b>{word}</b><span>{_text(text)}</span></li>'
+        f'<li class="{level}"><b>{word}</b><span>{escape(text)}</span></li>'
         for level, word, text in found[:SENTENCES]
     )
 
@@ -84,16 +84,9 @@ def totals(status: Status) -> str:
         "</span>"
         for state, number in states.items()
     )
-    pace = (
-        "nothing finishes"
-        if not rate
-        else f"{rate:.3g} finish a second"
-        if rate >= 1
-        else f"{60 * rate:.3g} finish a minute"
-    )
     return (
         f'<div class="all">{_bar(states)}<b class="share">{share}</b></div>'
-        f'<div class="numbers">{numbers}<span class="pale">{pace}{left}</span></div>'
+        f'<div class="numbers">{numbers}<span class="pale">{_pace(rate)}{left}</span></div>'
     )
 
 
@@ -107,7 +100,7 @@ def notes(live: Live) -> str:
     if live.lost:
         what = "1 task was" if live.lost == 1 else f"{live.lost:,} tasks were"
         found.append(f"{what} lost with a controller that went before they were finished")
-    return _text(_sentence("; ".join(found)))
+    return escape(_sentence("; ".join(found)))
 
 
 def stream_note(live: Live) -> str:
@@ -156,7 +149,7 @@ def labels(live: Live, status: Status | None) -> str:
         failed = states["failed"] + states["never ran"]
         bad = f'<span class="bad">{failed:,} failed</span>' if failed else ""
         rows.append(
-            f'<tr><td class="label"><i style="background:{group_colour(number)}"></i>{_text(name)}'
+            f'<tr><td class="label"><i style="background:{group_colour(number)}"></i>{escape(name)}'
             f"</td><td>{_bar(states)}</td>"
             f'<td class="number">{done:,}/{states.total():,}</td><td>{bad}</td></tr>'
         )
@@ -173,9 +166,9 @@ def failures(live: Live, status: Status) -> str:
         if known is not None:
             links = ", ".join(_link(task) for task in known.first)
             links += f" and {number - len(known.first):,} more" * (number > len(known.first))
-            text = f'<div class="pale">{_text(known.text)}</div>' if known.text else ""
+            text = f'<div class="pale">{escape(known.text)}</div>' if known.text else ""
         rows.append(
-            f'<tr><td class="number bad">{number:,}</td><td><b>{_text(name)}</b>{text}'
+            f'<tr><td class="number bad">{number:,}</td><td><b>{escape(name)}</b>{text}'
             f"<div>{links}</div></td></tr>"
         )
     return _table([], rows, "Nothing has failed.", len(causes) - len(rows))
@@ -191,14 +184,14 @@ def story(live: Live, msg_id: str, told: Story | None) -> str:
             lines.append("  its controller went before it was finished")
     name = short(msg_id) if task is None else name_of(task)
     body = "".join(
-        f'<p class="{"first" if not place else "more"}">{_text(line.strip())}</p>'
+        f'<p class="{"first" if not place else "more"}">{escape(line.strip())}</p>'
         for place, line in enumerate(lines)
     )
     if task is not None:
         parents = live.parents(task)
         body += _neighbours("parent", "It waited for", parents, task.parents_more)
         body += _neighbours("child", "What waits for it:", task.children, 0)
-    return f"<h2>{_text(name)}</h2>{body}"
+    return f"<h2>{escape(name)}</h2>{body}"
 
 
 def _neighbours(kind: str, words: str, tasks: Sequence[LiveTask], more: int) -> str:
@@ -215,6 +208,15 @@ def _neighbours(kind: str, words: str, tasks: Sequence[LiveTask], more: int) -> 
 
 def _unfinished(states: Counter[str]) -> int:
     return states["waiting"] + states["ready"] + states["running"]
+
+
+def _pace(rate: float) -> str:
+    """How many tasks end, of so many a second."""
+    if not rate:
+        return "nothing finishes"
+    if rate < 1:
+        return f"{60 * rate:.3g} finish a minute"
+    return f"{rate:,.0f} finish a second" if rate >= 10 else f"{rate:.1f} finish a second"
 
 
 def _bar(states: Counter[str]) -> str:
@@ -239,7 +241,7 @@ def _table(
 
 def _row(cells: Sequence[str], style: str, task: str | None, right: Iterable[int] = ()) -> str:
     shown = "".join(
-        f"<td{_number(place in right)}>{_text(_ID.sub(lambda found: short(found[0]), cell))}</td>"
+        f"<td{_number(place in right)}>{escape(_ID.sub(lambda found: short(found[0]), cell))}</td>"
         for place, cell in enumerate(cells)
     )
     link = f' data-task="{escape(task)}"' if task is not None else ""
@@ -251,12 +253,8 @@ def _number(is_one: bool) -> str:
 
 
 def _link(task: LiveTask) -> str:
-    return f'<a data-task="{escape(task.msg_id)}">{_text(name_of(task))}</a>'
+    return f'<a data-task="{escape(task.msg_id)}">{escape(name_of(task))}</a>'
 
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}." if text else ""
-
-
-def _text(text: str) -> str:
-    return escape(text)
