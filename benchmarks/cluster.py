@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import time
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any
 import psutil
 import zmq
 
+from ipp_richsched.wire.requests import Request
 from ipp_richsched.wire.transport import Channel
 
 from . import messages
@@ -65,6 +67,7 @@ class Cluster:
         self.names = [f"{number:08x}-67cc4e9b89adf2d355e6e762" for number in range(engines)]
         self.submitted = 0
         self.outstanding = 0
+        self.mark = ""
         self._directory = TemporaryDirectory(prefix="zw")
         names = ("client", "engine", "monitor", "notify", "query")
         urls = {name: f"ipc://{self._directory.name}/{name}" for name in names}
@@ -189,6 +192,16 @@ class Cluster:
             if self.outstanding - before >= window:
                 self.drain(before + window // 2)
         self.drain(before)
+
+    def ask(self, request: Request, **fields: Any) -> dict[str, Any]:
+        """Ask the scheduler for something while no task is under way; its answer."""
+        msg_id = messages.msg_id(self.submitted)
+        self.submitted += 1
+        self._sends[0](messages.request(msg_id, request, **fields))
+        self._wait()
+        answer: dict[str, Any] = json.loads(bytes(messages.receive(self._clients[0])[-1]))
+        assert answer["status"] == "ok", answer
+        return answer
 
     def hold(self, engine: int) -> str:
         """Have an engine busy for good; the msg_id of its task."""

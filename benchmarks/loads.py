@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
+from ipp_richsched.wire.requests import HAPPENINGS, STATUS
+
 from . import shapes
 from .cluster import Cluster
 from .peers import OURS, RELAY, STOCK
@@ -21,6 +23,8 @@ Take: TypeAlias = Callable[[Cluster, int], Figures]
 """Does a load once, with so many tasks."""
 
 CPU = "us of CPU a task"
+A_SECOND = 1_000
+OLDEST = 100
 MEGABYTE = bytes(1 << 20)
 HWMS = (0, 1, 4)
 SCHEMES = ("lru", "plainrandom", "twobin", "weighted")
@@ -40,6 +44,23 @@ def cpu(
     else:
         cluster.flow(tasks, shape, window, buffers)
     return {CPU: (cluster.cpu() - before) / tasks * 1e6}
+
+
+def watched(
+    cluster: Cluster, tasks: int, shape: shapes.MakeShape = shapes.flat, window: int = 0
+) -> Figures:
+    """What a flow costs while a dashboard looks that has 1,000 tasks a second to follow."""
+    before = cluster.cpu()
+    mark = cluster.mark
+    for _ in range(max(1, tasks // A_SECOND)):
+        cluster.flow(A_SECOND, shape, window)
+        cluster.ask(STATUS, oldest=OLDEST)
+        is_over = False
+        while not is_over:
+            page = cluster.ask(HAPPENINGS, mark=mark)
+            mark, is_over = page["mark"], not page["more"]
+    cluster.mark = mark
+    return {CPU: (cluster.cpu() - before) / (max(1, tasks // A_SECOND) * A_SECOND) * 1e6}
 
 
 def backlog(cluster: Cluster, tasks: int, size: int) -> Figures:
@@ -315,6 +336,21 @@ def _measured() -> list[Load]:
     ]
 
 
+def _watched() -> list[Load]:
+    """What it costs to be watched; beside the same without."""
+    layers = BASES["layers of 50"]
+    return [
+        Load("watched: flat", take=watched, kinds=(OURS,), tasks=4_000),
+        Load(
+            "watched: layers of 50, each task after 5",
+            take=partial(watched, shape=shapes.layers, window=256),
+            kinds=(OURS,),
+            beside=layers.name,
+            tasks=4_000,
+        ),
+    ]
+
+
 LOADS = [
     *_flat(),
     *_crowded(),
@@ -322,6 +358,7 @@ LOADS = [
     *_rich(),
     *_logged(),
     *_measured(),
+    *_watched(),
     Load(
         "10,000 different sets of targets queued",
         "ours <= 1.2 with none",

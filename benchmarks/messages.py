@@ -12,6 +12,7 @@ from ipyparallel.serialize import pack_apply_message
 from jupyter_client.session import DELIM
 from zmq.backend import Socket
 
+from ipp_richsched.wire.requests import REQUEST, Request, content_of
 from ipp_richsched.wire.transport import LARGE, Part
 
 KEY = b"a key of the length that sessions use"
@@ -59,6 +60,15 @@ def task(msg_id: str, buffers: Sequence[bytes] = PAYLOAD, **fields: Any) -> list
     metadata = json.dumps({**_FIELDS, **fields}).encode() if fields else _NO_FIELDS
     parts = [header, b"{}", metadata, b"{}"]
     return [DELIM, sign(parts), *parts, *buffers]
+
+
+def request(msg_id: str, request: Request, **fields: Any) -> list[bytes]:
+    """The frames of a request to the scheduler."""
+    header = {"msg_id": msg_id, "msg_type": REQUEST, "username": "me", "session": _SESSION}
+    header |= {"date": _DATE, "version": "5.4"}
+    contents = (header, {}, {"after": [msg_id]}, content_of(request, **fields))
+    parts = [json.dumps(content).encode() for content in contents]
+    return [DELIM, sign(parts), *parts]
 
 
 def replier(engine: str) -> Callable[[Sequence[Part]], list[Part]]:

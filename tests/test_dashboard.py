@@ -360,10 +360,11 @@ def test_without_bokeh_the_extra_is_named(
         if name.startswith(("ipp_richsched.monitor.dashboard", "bokeh")):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "bokeh", None)
-    assert main(["dashboard"]) == 1
-    output = capsys.readouterr()
-    assert "pip install 'ipp-richsched[dashboard]'" in output.err
-    assert (output.out, output.err.count("\n")) == ("", 1)
+    for words in (["dashboard"], ["demo", "--dashboard"]):
+        assert main(words) == 1
+        output = capsys.readouterr()
+        assert "pip install 'ipp-richsched[dashboard]'" in output.err
+        assert (output.out, output.err.count("\n")) == ("", 1)
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])

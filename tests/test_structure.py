@@ -34,7 +34,7 @@ RULES: dict[str, set[str]] = {
     "client": {"wire"},
     "monitor": {"client", "core", "wire", "workflows"},
     "workflows": {"client"},
-    "demo": {"monitor", "workflows"},
+    "demo": {"workflows"},
     "cli": {"client", "controller", "core", "demo", "monitor", "workflows"},
 }
 """What each folder may import besides itself."""

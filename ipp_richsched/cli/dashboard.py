@@ -1,9 +1,13 @@
-"""``ipp-richsched dashboard``: serves the page until it is stopped."""
+"""``ipp-richsched dashboard`` and ``demo --dashboard``: who serves the page, and until when."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
+
+import ipyparallel as ipp
 
 from .connect import connect, connection_file
 
@@ -31,15 +35,10 @@ def dashboard(
     ConnectError
         If there is no cluster to be asked.
     """
-    try:
+    with _bokeh_is_there():
         from ..monitor.dashboard.server import DashboardServer, PortError
-        from ..monitor.source import Cluster
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] != "bokeh":
-            raise
-        raise DashboardError(
-            f"{error}; the dashboard needs Bokeh: pip install 'ipp-richsched[dashboard]'"
-        ) from None
+    from ..monitor.source import Cluster
+
     where = (profile, profile_dir, cluster_id)
     path = connection_file(*where)
     cluster = Cluster(partial(connect, *where), path)
@@ -57,3 +56,41 @@ def dashboard(
         server.close()
     finally:
         cluster.close()
+
+
+def looked_at() -> Callable[[ipp.Client], AbstractContextManager[None]]:
+    """What serves the page around a run: given its client, a context manager.
+
+    Raises
+    ------
+    DashboardError
+        If there is no Bokeh.
+    """
+    with _bokeh_is_there():
+        from ..monitor.dashboard.thread import dashboard
+
+    @contextmanager
+    def look(client: ipp.Client) -> Iterator[None]:
+        board = dashboard(client)
+        print(f"dashboard: {board.url}", flush=True)
+        try:
+            yield
+            print("The cluster and its dashboard are there until you press Enter.", flush=True)
+            with suppress(EOFError):
+                input()
+        finally:
+            board.close()
+
+    return look
+
+
+@contextmanager
+def _bokeh_is_there() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != "bokeh":
+            raise
+        raise DashboardError(
+            f"{error}; the dashboard needs Bokeh: pip install 'ipp-richsched[dashboard]'"
+        ) from None

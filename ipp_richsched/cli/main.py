@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run the same with the stock scheduler, too, and compare",
     )
+    command.add_argument(
+        "--dashboard", action="store_true", help="serve a page that shows it live, until Enter"
+    )
     command.set_defaults(run=_demo)
 
     text = "run a WfCommons workflow (WfFormat 1.5) on a local cluster, its durations scaled"
@@ -239,10 +242,12 @@ def _profile(arguments: argparse.Namespace) -> str | None:
 def _demo(arguments: argparse.Namespace) -> int:
     from ..demo.run import demo
     from ..workflows.local_cluster import ClusterError
+    from .dashboard import DashboardError, looked_at
 
     try:
-        return demo(arguments.n, arguments.tasks, stock=arguments.stock)
-    except ClusterError as error:
+        around = looked_at() if arguments.dashboard else None
+        return demo(arguments.n, arguments.tasks, stock=arguments.stock, looked_at=around)
+    except (ClusterError, DashboardError) as error:
         return _error(error, _FAILED)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import ipyparallel as ipp
@@ -27,7 +28,13 @@ _PATIENCE_WITH_STOCK = 10.0
 _KILL_AFTER = 0.5
 
 
-def demo(n: int, tasks: int | None = None, *, stock: bool = False) -> int:
+def demo(
+    n: int,
+    tasks: int | None = None,
+    *,
+    stock: bool = False,
+    looked_at: Callable[[ipp.Client], AbstractContextManager[object]] | None = None,
+) -> int:
     """Run the demo, print what happened, and draw it in the current directory.
 
     Parameters
@@ -38,6 +45,8 @@ def demo(n: int, tasks: int | None = None, *, stock: bool = False) -> int:
         Run a random DAG of so many tasks, and kill nothing.
     stock : bool
         Run the same with the stock scheduler, too, for comparison.
+    looked_at : callable, optional
+        Given a client, a context manager around the run, but not that with the stock scheduler.
 
     Returns
     -------
@@ -56,7 +65,11 @@ def demo(n: int, tasks: int | None = None, *, stock: bool = False) -> int:
     found: dict[str, list[Check]] = {}
     for name in ("richsched", "stock") if stock else ("richsched",):
         print(f"starting a {name} controller and {n} engines", flush=True)
-        with local_cluster(n, controller=name, controller_args=arguments) as client:
+        with ExitStack() as stack:
+            cluster = local_cluster(n, controller=name, controller_args=arguments)
+            client = stack.enter_context(cluster)
+            if looked_at is not None and name != "stock":
+                stack.enter_context(looked_at(client))
             patience = _PATIENCE_WITH_STOCK if name == "stock" else _PATIENCE
             runs[name] = _run(client, plan, kill=tasks is None, patience=patience)
         print_run(runs[name])
@@ -86,6 +99,7 @@ def _run(client: ipp.Client, plan: Sequence[DemoTask], *, kill: bool, patience: 
             follow=[results[name] for name in task.follow],
             retries=task.retries,
             timeout=task.timeout,
+            label=task.name.rstrip("0123456789-"),
         ):
             results[task.name] = view.apply_async(
                 work, task.name, task.seconds, task.failures, str(notes.path)
