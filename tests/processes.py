@@ -28,7 +28,7 @@ MARK = "IPP_RICHSCHED_TEST_RUN"
 
 T = TypeVar("T")
 
-PATIENCE = 15
+PATIENCE = 120
 """Seconds until a test that waits for a process fails: other tests take the processor, too."""
 
 

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 
-from ...client.data import span
+from ...client.data import short, span
+from ...client.holdups import holdups
 from ...client.status import Status
-from ...client.status_text import short
 from ...client.why import Story
 from .. import tables
-from ..holdups import WORDS, holdups
 from ..live.labels import progress_of
 from ..live.model import Live
 from ..live.tasks import LiveTask
@@ -53,7 +52,7 @@ def verdict(status: Status | None, error: str | None, answers: int) -> str:
         found.append(("none", "NO ANSWER", f"{error.rstrip('.')}.{more}"))
     if status is not None:
         found += [
-            (holdup.level.name.lower(), WORDS[holdup.level], holdup.text)
+            (holdup.level.name.lower(), holdup.level.word, holdup.text)
             for holdup in holdups(status)
         ]
     if not found:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from ...client.data import short
 from ...client.happenings import Happening, Happenings, Place
 from ...client.status import EngineStatus
-from ...client.status_text import short
 from .bars import Bars
 from .graph import Graph
 from .labels import Labels
