@@ -414,6 +414,8 @@ def test_a_reader_gets_what_is_new_and_what_has_changed() -> None:
     rows.change(2, "C")
     assert reader.news() == (False, {1: "B"}, ["C"])
     assert reader.news() == (False, {}, [])
+    rows.change(2, "c")  # once more, after it was read
+    assert reader.news() == (False, {2: "c"}, [])
     rows.replace(["x"])
     rows.change(0, "y")
     assert reader.news() == (True, {}, ["y"])

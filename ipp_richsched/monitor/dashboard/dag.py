@@ -23,6 +23,7 @@ _FEW = 30  # so many tasks have names beside them
 _FEW_GROUPS = 6  # so many layers have room for words beside groups
 _FEW_LAYERS = 14  # so many layers have words above them
 _CHARACTERS = 18  # so many of a name are written
+_WIDE, _HIGH = 430, 190  # pixels, about, if the page is not large
 _EDGES = 3_000  # of more edges, only those of the critical path are drawn
 _LIT = 500  # so many other tasks are marked at most
 
@@ -50,7 +51,7 @@ class Dag:
         self._watch = watch
         self._drawn: tuple[object, ...] = ()
         self._places: dict[Hashable, tuple[float, float]] = {}
-        self._dot = 10.0
+        self._dot = self._largest = 10.0
         self._layers: list[list[Any]] = []
         self._critical: list[LiveTask] = []
         self.nodes = _source("nodes", _NODES)
@@ -188,7 +189,8 @@ class Dag:
         self._x_range.update(start=-0.6, end=right + room)
         above = 0.9 + 0.3 * (bottom + 1) if graph.is_few and len(parents) > _FEW else 1.2
         self._y_range.update(start=bottom + 1.0, end=-above)
-        self._dot = max(5.0, min(16.0, 190 / (bottom + 2.8), 380 / (right + 1.5)))
+        self._dot = max(5.0, min(16.0, _HIGH / (bottom + 2.8), 0.85 * _WIDE / (right + 1.5)))
+        self._largest = min(26.0, _HIGH / (bottom + 2.8), 0.85 * _WIDE / (right + 1.5))
         self._text.glyph.x_offset = self._dot / 2 + 2
 
     def _dots(self) -> Iterable[tuple[Any, ...]]:
@@ -210,7 +212,7 @@ class Dag:
         on_path = {task.node for task in self._critical}
         for node, group in graph.groups.items():
             states = +group.states
-            size = min(self._dot * (1 + 0.3 * math.log10(states.total() + 1)), 26)
+            size = min(self._dot * (1 + 0.3 * math.log10(states.total() + 1)), self._largest)
             worst = next(state for state in _WORST_FIRST if states[state])
             told = ", ".join(f"{states[each]:,} {each}" for each in _WORST_FIRST if states[each])
             failed = states["failed"] + states["lost"] + states["never ran"]

@@ -49,7 +49,7 @@ def verdict(status: Status | None, error: str | None, answers: int) -> str:
     found: list[tuple[str, str, str]] = []
     if error is not None:
         more = " Trying again; what is below is from before." if answers else " Trying again."
-        found.append(("none", "NO ANSWER", f"{error.rstrip('.')}.{more}"))
+        found.append(("none", "NO ANSWER", f"{_sentence(error.rstrip('.'))}{more}"))
     if status is not None:
         found += [
             (holdup.level.name.lower(), holdup.level.word, holdup.text)

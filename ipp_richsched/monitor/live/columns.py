@@ -36,8 +36,7 @@ class Rows(Generic[T]):
     def change(self, place: int, row: T) -> None:
         """Put another row into the place of one."""
         self.rows[place] = row
-        if not self.changed or self.changed[-1] != place:
-            self.changed.append(place)
+        self.changed.append(place)
 
     def replace(self, rows: list[T]) -> None:
         """Put others into the place of all."""

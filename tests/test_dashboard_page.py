@@ -1,0 +1,297 @@
+"""What a page of the dashboard sends to a browser, without one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from bokeh.document import Document
+from bokeh.events import RangesUpdate, Reset
+
+from ipp_richsched.client.happenings import Happenings
+from ipp_richsched.client.status import Status
+from ipp_richsched.client.why import Story
+from ipp_richsched.monitor.dashboard import words
+from ipp_richsched.monitor.dashboard.look import milliseconds
+from ipp_richsched.monitor.dashboard.page import DashboardPage
+from ipp_richsched.monitor.dashboard.watch import Watch
+from ipp_richsched.monitor.live.bars import RECENT, THINNED
+from ipp_richsched.monitor.live.graph import FEW, GROUPS
+from ipp_richsched.monitor.live.tasks import LiveTask
+
+from .processes import wait_for
+from .test_holdups import status_with, waiting
+from .test_live import START, Scheduler, labelled, on
+
+
+class Scripted:
+    """A source that answers what the test says."""
+
+    def __init__(self) -> None:
+        self.scheduler = Scheduler()
+        self.pages: list[Happenings] = []
+        self.error: Exception | None = None
+        self.marks: list[str] = []
+        self.told: list[str] = []
+
+    def status(self) -> Status:
+        return status_with()
+
+    def happenings(self, mark: str) -> Happenings:
+        self.marks.append(mark)
+        if not self.pages:
+            assert self.error is not None
+            raise self.error
+        return self.pages.pop(0)
+
+    def stories(self, msg_ids: Sequence[str]) -> list[Story]:
+        self.told += msg_ids
+        return []
+
+
+class Shown:
+    """A page, and what is seen of it."""
+
+    def __init__(self) -> None:
+        self.scheduler = Scheduler()
+        self.watch = Watch(Scripted(), lambda function: function())
+        self.watch.live = self.scheduler.live
+        self.document = Document()
+        self.page = DashboardPage(self.document, self.watch, "a cluster")
+
+    def play(self, *rows: tuple[Any, ...]) -> None:
+        self.scheduler.play(*rows)
+        self.page._update()
+
+    def column(self, source: str, name: str) -> list[Any]:
+        found = self.document.get_model_by_name(source)
+        return list(found.data[name])  # type: ignore[union-attr]
+
+    def html(self, name: str) -> str:
+        return str(self.document.get_model_by_name(name).html)  # type: ignore[union-attr]
+
+    def choose(self, what: str) -> None:
+        self.document.get_model_by_name("choice").value = what  # type: ignore[union-attr]
+
+
+def one_after_the_other(number: int, seconds: float, labels: int = 3) -> list[tuple[Any, ...]]:
+    """Tasks on one engine, each of which takes so long."""
+    rows: list[tuple[Any, ...]] = []
+    for i in range(number):
+        name, start = f"t{i}", i * seconds
+        rows += [
+            (start, name, "submitted", labelled(f"label {i % labels}")),
+            (start, name, "assigned", on("e1")),
+            (start + seconds, name, "succeeded", on("e1")),
+        ]
+    return rows
+
+
+def test_many_attempts_are_thinned_where_nobody_looks_closer() -> None:
+    shown, number = Shown(), 20_000
+    for start in range(0, 3 * number, 5_000):
+        shown.play(*one_after_the_other(number, 0.01)[start : start + 5_000])
+    assert len(shown.column("recent", "task")) == RECENT
+    older = shown.column("older", "task")
+    assert 0 < len(older) <= THINNED
+    assert "20,000 attempts over; older short ones are drawn together" in shown.html("stream-note")
+    texts = shown.column("older", "text")
+    numbers = [int(found[1]) for text in texts if (found := re.match(r"(\d+) short", text))]
+    assert sum(numbers) + len(texts) - len(numbers) == number - RECENT
+
+    # where somebody looks closer, each is there
+    figure: Any = shown.document.get_model_by_name("stream")
+    begin, end = milliseconds(START + 50), milliseconds(START + 60)
+    figure._trigger_event(RangesUpdate(figure, x0=begin, x1=end, y0=0, y1=1))
+    assert len(shown.column("detail", "task")) == pytest.approx(1_001, abs=2)
+    assert shown.column("detail", "text")[1].endswith("on engine 1, 0.01 s")
+    assert not next(each for each in figure.renderers if each.data_source.name == "older").visible
+    figure._trigger_event(Reset(figure))
+    assert not shown.column("detail", "task")
+
+
+def test_only_what_is_new_is_sent() -> None:
+    shown = Shown()
+    shown.play(*one_after_the_other(100, 1.0))
+    events: list[Any] = []
+    shown.document.on_change(events.append)
+    shown.play((200, "new", "submitted", labelled("label 0")))
+    shown.play((201, "new", "assigned", on("e1")), (202, "new", "succeeded", on("e1")))
+    streams = [each for each in events if getattr(each, "kind", "") == "ColumnsStreamed"]
+    sent = [len(each.data["task"]) for each in streams if "task" in each.data]
+    assert sent == [1]
+    replaced = {
+        each.model.name
+        for each in events
+        if getattr(each, "kind", "") == "ModelChanged" and each.attr == "data"
+    }
+    assert not replaced & {"recent", "older"}
+
+
+def test_few_tasks_are_dots_and_many_are_counted() -> None:
+    shown = Shown()
+    layers = [(f"t{i}", (f"t{i - 1}",) if i % 10 else ()) for i in range(FEW)]
+    shown.play(
+        *(
+            (0, name, "submitted", labelled("ab"[i % 2], *its))
+            for i, (name, its) in enumerate(layers)
+        )
+    )
+    assert len(shown.column("nodes", "task")) == FEW
+    assert len(shown.column("edges", "x0")) == FEW * 9 // 10
+    assert len(shown.column("critical path", "x0")) == 9
+    assert shown.html("dag-note") == f"{FEW} tasks"
+    shown.play((1, "t0", "assigned", on("e1")))
+    assert shown.column("nodes", "text").count("a: running") == 1
+    shown.play((2, "more", "submitted", labelled("c", "t1")))
+    assert shown.html("dag-note") == f"{FEW + 1} tasks, a dot for each label and layer"
+    assert len(shown.column("nodes", "task")) == 11
+    assert "a: 1 running, 49 waiting" in shown.column("nodes", "text")
+    assert len(shown.column("critical path", "x0")) == 9
+
+
+def test_a_graph_of_very_many_layers_is_drawn_by_label() -> None:
+    shown = Shown()
+    number = max(FEW, GROUPS) + 1
+    shown.play(
+        *(
+            (0, f"t{i}", "submitted", labelled("ab"[i % 2], *([f"t{i - 1}"] if i else [])))
+            for i in range(number)
+        )
+    )
+    assert shown.html("dag-note") == f"{number} tasks, a dot for each label"
+    assert len(shown.column("nodes", "task")) == 2
+
+
+def test_a_task_that_is_chosen_marks_its_neighbours() -> None:
+    shown = Shown()
+    shown.play(
+        (0, "a", "submitted", labelled("a")),
+        (0, "b", "submitted", labelled("b", "a")),
+        (0, "c", "submitted", labelled("c", "b")),
+        (0, "a", "assigned", on("e1")),
+        (1, "a", "succeeded", on("e1")),
+        (1, "b", "assigned", on("e1")),
+    )
+    shown.choose("#1")
+    assert shown.page.chosen == "b"
+    assert len(shown.column("lit nodes", "x")) == 3
+    assert len(shown.column("lit bars", "row")) == 2  # that of a, and what b does now
+    assert "The scheduler is asked" in shown.html("story")
+    for nobody in ("#99", ""):
+        shown.choose(nobody)
+        assert (shown.page.chosen, shown.html("story")) == (None, "")
+    assert not shown.column("lit nodes", "x")
+    shown.choose("nobody's id")
+    assert "nobody&#x27;s id" in shown.html("story")
+
+
+EVIL = "</script><img src=x onerror=alert(1)>"
+
+
+@pytest.mark.parametrize("write", ["waiting", "labels", "failures", "story", "verdict"])
+def test_what_users_write_is_escaped(write: str) -> None:
+    shown = Shown()
+    error = {"engine": "e1", "reason": EVIL, "cause": EVIL, "kind": "raised"}
+    shown.play((0, EVIL, "submitted", labelled(EVIL)), (1, EVIL, "failed", error))
+    status = status_with(
+        oldest=[waiting(EVIL, "stranded", label=EVIL)], causes={EVIL: 1}, failed={"raised": 1}
+    )
+    live = shown.watch.live
+    writers: dict[str, Callable[[], str]] = {
+        "waiting": lambda: words.waiting(status),
+        "labels": lambda: words.labels(live, status),
+        "failures": lambda: words.failures(live, status),
+        "story": lambda: words.story(live, EVIL, None),
+        "verdict": lambda: words.verdict(status, EVIL, 1),
+    }
+    html = writers[write]()
+    assert "<img" not in html
+    assert "&lt;img src=x" in html
+
+
+# -- who is asked ------------------------------------------------------------------------
+
+
+class Somebody:
+    """A page that only looks."""
+
+    def __init__(self, chosen: str | None = None) -> None:
+        self.chosen = chosen
+        self.told = 0
+
+    def tell(self) -> None:
+        self.told += 1
+
+
+def page_of(run: str, mark: str, number: int, more: bool) -> Happenings:
+    scheduler = Scheduler()
+    scheduler.play((number, f"t{number}", "submitted", labelled("a")))
+    return Happenings(START + number, run, mark, False, more, {}, _last(scheduler, number))
+
+
+def _last(scheduler: Scheduler, number: int) -> list[Any]:
+    from ipp_richsched.client.happenings import Happening
+
+    [task] = scheduler.live.tasks
+    return [Happening(START + number, task.msg_id, "submitted", "a")]
+
+
+def test_what_came_before_an_error_is_not_lost() -> None:
+    source = Scripted()
+    source.pages = [page_of("r", "m1", 1, more=True)]
+    source.error = TimeoutError("it does not answer")
+    watch = Watch(source, lambda function: function())
+    somebody = Somebody("t1")
+    watch.add(somebody)
+    answer = watch._ask()
+    assert answer is not None
+    watch._take(answer)
+    assert [task.msg_id for task in watch.live.tasks] == ["t1"]
+    assert (watch.error, watch.answers, somebody.told) == ("it does not answer", 0, 1)
+    source.pages = [page_of("r", "m2", 2, more=False)]
+    answer = watch._ask()
+    assert answer is not None
+    watch._take(answer)
+    assert source.marks == ["", "m1", "m1"]
+    assert source.told == ["t1"]
+    assert (watch.error, watch.answers) == (None, 1)
+    watch.remove(somebody)
+    assert watch._ask() is None
+
+
+def test_a_thread_asks_for_who_looks() -> None:
+    source = Scripted()
+    source.pages = [page_of("r", "m1", 1, more=False)]
+    source.error = RuntimeError("no more")
+    watch = Watch(source, lambda function: function())
+    watch.start()
+    try:
+        watch.add(Somebody())
+        wait_for(lambda: watch.error == "no more", "the second question")
+    finally:
+        watch.end()
+    wait_for(lambda: not watch._asker.is_alive(), "the end of the thread")
+
+
+def test_what_is_not_known_is_said() -> None:
+    scheduler = Scheduler()
+    live = scheduler.live
+    assert words.notes(live) == ""
+    scheduler.play((0, "a", "assigned", on("e1")), missed=True)
+    scheduler.play((60, "b", "submitted", labelled("a")), missed=True)
+    at = words.clock
+    assert words.notes(live) == (
+        f"Single tasks are known since {at(START)}; older ones are forgotten; what happened from"
+        f" {at(START)} to {at(START + 60)} was missed."
+    )
+    scheduler.run = "r2"
+    scheduler.play()
+    assert "2 tasks were lost with a controller that went" in words.notes(live)
+    lost = live.tasks[1]
+    assert isinstance(lost, LiveTask)
+    values: dict[str, Any] = dict.fromkeys(Story.__dataclass_fields__)
+    values |= {"msg_id": "b", "state": "unknown", "attempts": [], "chain": [], "details": {}}
+    assert "its controller went before it was finished" in words.story(live, "b", Story(**values))
