@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
@@ -326,6 +327,18 @@ def test_sigterm_ends_it(cluster: Cluster) -> None:
     served.process.send_signal(signal.SIGTERM)
     assert served.wait() == 0
     assert "Traceback" not in served.log
+
+
+@pytest.mark.slow(10)
+def test_the_demo_can_be_looked_at(cluster: Cluster) -> None:
+    words = ("demo", "-n", "2", "--tasks", "12", "--dashboard")
+    demo = cluster.processes.start(script("ipp-richsched"), *words, PYTHONUNBUFFERED="1")
+    demo.wait_for_log("dashboard: http")
+    [url] = re.findall(r"^dashboard: (\S+)$", demo.log, re.MULTILINE)
+    assert status_of(url) == 200
+    assert demo.wait() == 0, demo.log
+    assert "until you press Enter" in demo.log
+    assert _is_refused(url)
 
 
 def test_what_stands_in_the_way_is_said_in_one_line(

@@ -18,7 +18,7 @@ import pytest
 
 from ipp_richsched.demo.show import FILM, PICTURE
 
-from . import test_demo
+from . import dashboard_picture, test_demo
 from .nights import Night
 from .processes import PATIENCE, ROOT, Command, Environment, Processes
 
@@ -28,6 +28,7 @@ README = (ROOT / "README.md").read_text()
 CI = [shlex.split(line) for line in (ROOT / ".ci" / "run").read_text().splitlines()]
 
 LANGUAGES = {"bash", "python"}
+PNG = b"\x89PNG\r\n\x1a\n"
 PROGRAMS = ("ipp-richsched ", "ipcontroller ", "ipcluster ", "ipengine ", "python -m ", "pip ")
 
 
@@ -166,6 +167,10 @@ def is_run_by_test_top(reader: Reader, words: list[str]) -> None:
     """tests/test_top.py does, in a pseudo-terminal."""
 
 
+def is_run_by_test_dashboard(reader: Reader, words: list[str]) -> None:
+    """tests/test_dashboard.py does, in a browser."""
+
+
 def asks(reader: Reader, words: list[str]) -> None:
     """A controller that runs is asked."""
     controller = reader.start(["python", "-m", "ipp_richsched"])
@@ -187,6 +192,7 @@ RUNNERS: dict[str, Callable[[Reader, list[str]], None]] = {
     "ipp-richsched report": reports,
     "ipp-richsched status": asks,
     "ipp-richsched top": is_run_by_test_top,
+    "ipp-richsched dashboard": is_run_by_test_dashboard,
     "python -m ipp_richsched --help-all": ends_well,
     "ipcontroller --help-all": ends_well,
     "python -m ipp_richsched": controls,
@@ -222,14 +228,17 @@ def test_the_two_commands_that_the_project_promises() -> None:
 
 
 def test_the_pictures_are_small_and_made_by_a_command_that_is_told() -> None:
-    picture, film = re.findall(r"^!\[.*\]\((.*\.(?:png|gif))\)$", README, re.MULTILINE)
-    for name, start in ((picture, b"\x89PNG\r\n\x1a\n"), (film, b"GIF89a")):
+    picture, film, page = re.findall(r"^!\[.*\]\((.*\.(?:png|gif))\)$", README, re.MULTILINE)
+    for name, start in ((picture, PNG), (film, b"GIF89a"), (page, PNG)):
         image = (ROOT / name).read_bytes()
         assert image.startswith(start)
         assert len(image) < 200_000
     command = shlex.join(test_demo.WITH_STOCK)
     command += f" && mv {PICTURE} {picture} && mv {FILM} {film}"
-    assert f"\n{command}\n" in (ROOT / "CONTRIBUTING.md").read_text()
+    told = (ROOT / "CONTRIBUTING.md").read_text()
+    assert f"\n{command}\n" in told
+    assert ROOT / page == dashboard_picture.PICTURE
+    assert f"\npython -m {dashboard_picture.__name__}\n" in told
 
 
 def test_no_block_hides_a_command() -> None:
