@@ -199,6 +199,23 @@ def _changes_within(changed: object, seconds: float) -> bool:
     return False
 
 
+@pytest.mark.slow(5)
+def test_a_page_that_was_cut_off_comes_back(
+    board: Dashboard,
+    browser: Browser,  # noqa: F811
+) -> None:
+    browser.open(board.url)
+    has(browser, "#age", "live")
+    browser.run("window.is_old = true")
+    assert board._server is not None
+    served = board._server
+    served.loop.add_callback(
+        lambda: [each._socket.close() for each in served._server._tornado._clients]
+    )
+    wait_for(lambda: not browser.run("return window.is_old"), "another page")
+    has(browser, "#age", "live")
+
+
 # -- who may see it ----------------------------------------------------------------------
 
 

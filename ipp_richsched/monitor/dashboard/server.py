@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from typing import Any
 
@@ -20,6 +21,9 @@ from tornado.web import HTTPError
 from .page import DashboardPage
 from .watch import Source, Watch
 
+# that somebody has closed a page is no news
+logging.getLogger("bokeh.server.views.ws").setLevel(logging.ERROR)
+
 HOST = "127.0.0.1"
 """Where it is served: nobody else's machine reaches that."""
 
@@ -30,7 +34,7 @@ _UNUSED = 3_000
 """Milliseconds after which a page that nobody looks at any more is forgotten."""
 
 
-class PortError(Exception):
+class PortError(OSError):
     """It cannot be served there; the text is one line that says why."""
 
 

@@ -103,7 +103,7 @@ def dashboard(rc: ipp.Client, port: int = 0) -> Dashboard:
         If the scheduler is not `RichTaskScheduler`.
     TimeoutError
         If the scheduler does not answer.
-    ipp_richsched.monitor.dashboard.server.PortError
+    OSError
         If the port is taken.
     """
     return Dashboard(rc, port)
