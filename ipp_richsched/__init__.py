@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .client.view import RichView, view
     from .client.why import why
     from .controller.app import RichController, register
+    from .monitor.dashboard.thread import dashboard
     from .monitor.report.write import report
     from .scheduler.task_scheduler import RichTaskScheduler
     from .wire.busy import EngineBusy

@@ -81,7 +81,8 @@ def test_each_setting_is_in_the_reference(site: Path) -> None:
 @builds
 def test_each_command_is_in_the_reference(site: Path) -> None:
     page = (site / "reference" / "commands.html").read_text()
-    for name in ("enable", "disable", "demo", "replay", "explain", "report", "status", "top"):
+    names = ["dashboard", "demo", "disable", "enable", "explain", "replay", "report"]
+    for name in (*names, "status", "top"):
         assert f"usage: ipp-richsched {name}" in page
 
 

@@ -113,6 +113,7 @@ def test_how_an_attempt_ends_after_which_a_task_is_ready_again(
     )
     assert states(live) == {"a": "ready"}
     assert attempts(live) == [("a", "engine 1", 0, 1, end_state)]
+    assert live.tasks[0].seconds == (end_state != "given back")
 
 
 def test_what_never_came_to_its_engine_is_no_attempt(scheduler: Scheduler) -> None:
@@ -200,9 +201,7 @@ def test_what_a_controller_has_not_finished_is_lost_with_it(scheduler: Scheduler
         time=4,
     )
     scheduler.run = "r2"
-    live = scheduler.play(
-        (100, "d", "submitted", labelled("fit")), (101, "d", "assigned", on("e1"))
-    )
+    live = scheduler.play((6, "d", "submitted", labelled("fit")), (7, "d", "assigned", on("e1")))
     assert states(live) == {"a": "succeeded", "b": "lost", "c": "lost", "d": "running"}
     assert attempts(live) == [
         ("a", "engine 1", 1, 3, "succeeded"),
@@ -381,6 +380,7 @@ def test_old_short_attempts_are_drawn_together_and_none_is_left_out(
     for row in range(4):
         its = [bar for bar in drawn if bar.row == row]
         assert its[0].left == START
+        assert its[-1].right == START + (10_000 - 100) / 4 * 0.5
         assert all(first.right <= second.left for first, second in pairwise(its))
     # what failed is still seen
     assert sum(END_STATES[bar.end_state] == "failed" for bar in drawn) == 1

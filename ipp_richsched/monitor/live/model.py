@@ -251,7 +251,8 @@ class Live:
         if end_state is None:
             return None
         task.bars.append(self.bars.add(task, engine.row, since, when, end_state))
-        task.seconds += when - since
+        if end_state != "given back":
+            task.seconds += when - since
         return when - since
 
     def _engine(self, uuid: str) -> LiveEngine:
