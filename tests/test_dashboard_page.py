@@ -22,8 +22,8 @@ from ipp_richsched.monitor.live.graph import FEW, GROUPS
 from ipp_richsched.monitor.live.tasks import LiveTask
 
 from .processes import wait_for
-from .test_holdups import status_with, waiting
 from .test_live import START, Scheduler, labelled, on
+from .test_status import status_with, waiting
 
 
 class Scripted:

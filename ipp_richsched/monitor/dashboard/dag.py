@@ -205,7 +205,7 @@ class Dag:
                     "#000000" if is_on else "#666666",
                     2.0 if is_on else 0.6,
                     self._dot,
-                    f"{name_of(task)}: {task.state}",
+                    f"{name_of(task)}: {task.state}" + (f", {task.reason}" if task.reason else ""),
                     task.number,
                 )
             return

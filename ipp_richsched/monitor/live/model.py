@@ -56,8 +56,6 @@ class Live:
     ----------
     tasks : list of LiveTask
         All tasks, by their numbers.
-    changed : list of int
-        The numbers of tasks that changed their state, in the order in which they did.
     labels, graph, bars, series
         See there.
     row_names : list of str
@@ -78,7 +76,6 @@ class Live:
 
     def __init__(self) -> None:
         self.tasks: list[LiveTask] = []
-        self.changed: list[int] = []
         self.labels = Labels()
         self.graph = Graph(self.labels)
         self.bars = Bars()
@@ -194,7 +191,7 @@ class Live:
     def _failed(self, each: Happening) -> None:
         task = self._task(each)
         self._close(task, each.when, _failed(each.kind))
-        task.reason, task.cause = each.reason, each.cause
+        task.reason = each.reason
         has_run = task.bars or each.engine is not None
         self._move(task, "failed" if has_run else "never ran", each.when)
         self.series.count(each.when, 3)
@@ -212,7 +209,6 @@ class Live:
         task.group = self.labels.number(label)
         task.submitted = when
         self.tasks.append(task)
-        self.changed.append(task.number)
         self._by_id[msg_id] = task
         self._unfinished[task.number] = task
         self.labels[task.group].states[task.state] += 1
@@ -234,7 +230,6 @@ class Live:
         states = self.labels[task.group].states
         states[before] -= 1
         states[state] += 1
-        self.changed.append(task.number)
         if state in ENDED:
             task.ended = when
             self._unfinished.pop(task.number, None)

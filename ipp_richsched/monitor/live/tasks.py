@@ -43,8 +43,8 @@ class LiveTask:
         Its attempts that are over, as places in `Bars`.
     at : LiveEngine or None
         The engine that holds it.
-    reason, cause : str or None
-        Why it failed, and with what that began, if not with itself.
+    reason : str or None
+        Why it failed.
     layer : int
         The number of tasks on the longest way to it.
     node : hashable
@@ -53,7 +53,7 @@ class LiveTask:
 
     __slots__ = (
         *("number", "msg_id", "label", "group", "cost", "parents", "parents_more", "children"),
-        *("state", "submitted", "ended", "seconds", "bars", "at", "reason", "cause"),
+        *("state", "submitted", "ended", "seconds", "bars", "at", "reason"),
         *("layer", "node"),
     )
 
@@ -73,7 +73,6 @@ class LiveTask:
         self.bars: list[int] = []
         self.at: LiveEngine | None = None
         self.reason: str | None = None
-        self.cause: str | None = None
         self.layer = 0
         self.node: tuple[int, ...] | None = None
 
