@@ -193,6 +193,25 @@ def test_what_was_missed_in_between_is_known_as_a_gap(scheduler: Scheduler) -> N
     assert not live.is_whole
 
 
+def test_after_a_gap_engines_and_graphs_begin_anew(scheduler: Scheduler) -> None:
+    scheduler.play(
+        *((0, name, "submitted", labelled("fit")) for name in "abc"),
+        *((1, name, "assigned", on("e1")) for name in "ab"),
+    )
+    live = scheduler.play((50, "d", "submitted", labelled("fit")), missed=True)
+    assert states(live) == {"a": "unknown", "b": "unknown", "c": "unknown", "d": "waiting"}
+    assert [task.msg_id for task in live.graph.tasks] == ["d"]
+    live = scheduler.play(
+        (51, "d", "assigned", on("e1")),
+        (52, "b", "failed", {"cause": "E"}),
+        (53, "d", "succeeded", on("e1")),
+        (54, "c", "assigned", on("e1")),
+        (55, "c", "of a later version"),
+    )
+    assert states(live) == {"a": "unknown", "b": "failed", "c": "running", "d": "succeeded"}
+    assert attempts(live) == [("d", "engine 1", 51, 53, "succeeded")]
+
+
 def test_what_a_controller_has_not_finished_is_lost_with_it(scheduler: Scheduler) -> None:
     scheduler.play(
         *((0, name, "submitted", labelled("fit")) for name in "abc"),

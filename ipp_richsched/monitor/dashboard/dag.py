@@ -27,7 +27,16 @@ _WIDE, _HIGH = 430, 190  # pixels, about, if the page is not large
 _EDGES = 3_000  # of more edges, only those of the critical path are drawn
 _LIT = 500  # so many other tasks are marked at most
 
-_WORST_FIRST = ("failed", "lost", "never ran", "running", "ready", "waiting", "succeeded")
+_WORST_FIRST = (
+    "failed",
+    "lost",
+    "never ran",
+    "running",
+    "ready",
+    "waiting",
+    "unknown",
+    "succeeded",
+)
 _NODES = ["x", "y", "colour", "border", "width", "size", "text", "task"]
 _WORDS = ["x", "y", "word", "angle"]
 _ENDS = ["x0", "y0", "x1", "y1"]

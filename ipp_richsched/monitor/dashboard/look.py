@@ -11,7 +11,7 @@ from ...workflows.palette import STATES as _STATES
 from ...workflows.palette import group_colours
 from ..figures.look import blank
 
-STATES = {**_STATES, "ready": "#F5C242", "lost": "#8C8C8C"}
+STATES = {**_STATES, "ready": "#F5C242", "lost": "#8C8C8C", "unknown": "#CFCFCF"}
 """By the state of a task."""
 
 GROUPS = [*group_colours([f"{number}" for number in range(9)]).values()]

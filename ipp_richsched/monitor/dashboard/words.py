@@ -26,7 +26,7 @@ ROWS = 100
 
 _LINKS = 12  # so many other tasks are named in a story
 
-_IN_BAR = ("succeeded", "failed", "never ran", "lost", "running", "ready", "waiting")
+_IN_BAR = ("succeeded", "failed", "never ran", "lost", "running", "ready", "waiting", "unknown")
 
 _ID = re.compile(r"\S{30,}")
 

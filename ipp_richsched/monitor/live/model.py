@@ -119,14 +119,14 @@ class Live:
         if page.run != self._run:
             self._begin(page)
         if page.missed:
-            self.is_whole = False
-        if page.missed and self.since is not None:
-            self.gaps.append((self.until, happenings[0].when if happenings else page.time))
+            self._miss(happenings[0].when if happenings else page.time)
         if self.since is None and happenings:
             self.since = happenings[0].when
         self._places.update(page.engines)
         for each in happenings:
-            _TAKEN[each.what](self, each)
+            take = _TAKEN.get(each.what)
+            if take is not None:  # others are of a later version
+                take(self, each)
         self.until = page.time
         self.series.until(page.time)
 
@@ -150,6 +150,19 @@ class Live:
             self.graph.end()
         self._engines = {}
         self._places = {}
+
+    def _miss(self, when: float) -> None:
+        """Happenings before this are forgotten: what was not finished may be by now."""
+        self.is_whole = False
+        if self.since is None:
+            return
+        self.gaps.append((self.until, when))
+        for engine in self._engines.values():
+            engine.held.clear()
+        for task in self._unfinished.values():
+            task.at = None
+            self._move(task, "unknown", self.until)
+        self.graph.end()
 
     # -- what can happen ---------------------------------------------------------------
 
@@ -192,7 +205,7 @@ class Live:
         task = self._task(each)
         self._close(task, each.when, _failed(each.kind))
         task.reason = each.reason
-        has_run = task.bars or each.engine is not None
+        has_run = task.bars or each.engine is not None or task.state == "unknown"
         self._move(task, "failed" if has_run else "never ran", each.when)
         self.series.count(each.when, 3)
         failures = self.failures.setdefault(_cause(each), Failures())

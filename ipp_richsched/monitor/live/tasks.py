@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-LiveState = Literal["waiting", "ready", "running", "succeeded", "failed", "never ran", "lost"]
-"""``"ready"``: it could run, or an engine holds it and works on another one; ``"never ran"``: it
-has failed without an attempt; ``"lost"``: its controller went before it was finished."""
+LiveState = Literal[
+    "waiting", "ready", "running", "unknown", "succeeded", "failed", "never ran", "lost"
+]
+"""``"ready"``: it could run, or an engine holds it and works on another one; ``"unknown"``: what
+became of it was missed; ``"never ran"``: it has failed without an attempt; ``"lost"``: its
+controller went before it was finished."""
 
 ENDED: frozenset[LiveState] = frozenset(("succeeded", "failed", "never ran", "lost"))
 """The states that a task does not leave."""
