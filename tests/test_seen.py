@@ -1,7 +1,7 @@
 """Real workflows in which an engine is killed and a task is in no engine's reach.
 
-What status, why, the pictures, the event log and the report say of them is compared with what the
-client knows: its results, and which engine was killed when.
+What status, why, the pictures, the event log, the report and the dashboard say of them is compared
+with what the client knows: its results, and which engine was killed when.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from ipp_richsched.workflows.runs import Run
 from ipp_richsched.workflows.steps import Step, scaled
 from ipp_richsched.workflows.wfformat import load
 
+from .browser import Browser, browser  # noqa: F401
 from .processes import PATIENCE, Processes, wait_for
 from .real_cluster import Cluster
 from .wfinstances import DIRECTORY, needs_instances
@@ -294,3 +295,32 @@ def test_the_report_says_what_the_client_knows(
     assert "Because of that 1 other never ran." in told[1]
     assert any(text.startswith(f"Engine {KILLED} died after") for text in told)
     assert all(escape(text) in page.read_text("utf-8") for text in told)
+
+
+def test_the_dashboard_shows_what_the_client_knows(
+    night: tuple[Night, Seen],
+    browser: Browser,  # noqa: F811
+) -> None:
+    run, _ = night
+    stories = ipp_richsched.why(run.client, run.results.values())
+    attempts = [attempt for story in stories for attempt in story.attempts]
+    board = ipp_richsched.dashboard(run.client)
+    try:
+        browser.open(board.url)
+        wait_for(lambda: len(browser.column("recent", "task")) == len(attempts), "all attempts")
+        states = Counter(f"{name.partition('_ID')[0]}: succeeded" for name in run.ran)
+        states += Counter([f"{NOBODYS}: failed", f"{HEIR}: never ran"])
+        dots = Counter(text.partition(",")[0] for text in browser.column("nodes", "text"))
+        assert dots == states
+        died = [text for text in browser.column("recent", "text") if "died" in text]
+        assert len(died) == 1
+        assert run.lost.partition("_ID")[0] in died[0]
+        assert f"engine {KILLED}" in died[0]
+        assert "2 tasks have failed. It began with: ImpossibleDependency 2." in browser.text(
+            "#verdict"
+        )
+        for name, number in (("succeeded", len(run.ran)), ("failed", 2), ("waiting", 0)):
+            assert browser.text(f"[data-count={name}]") == f"{number}"
+        assert NOBODYS in browser.text("#failures")
+    finally:
+        board.close()
