@@ -78,6 +78,16 @@ def has(page: Browser, selector: str, *texts: str) -> None:
         raise AssertionError(f"{error}, where this is: {text(page, 'body')}") from None
 
 
+def click(page: Browser, figure: str, x: float, y: float, told: str) -> None:
+    """Click on a place until the story of what is there is told: the page may move meanwhile."""
+
+    def is_told() -> bool:
+        page.click(figure, x, y)
+        return told in text(page, "#story")
+
+    wait_for(is_told, told)
+
+
 def fail_once(path: str) -> str:
     import os
 
@@ -139,8 +149,8 @@ def test_what_is_seen_of_a_run(
     # a task that is clicked tells its story, and marks what it waited for
     place = browser.column("nodes", "text").index("sum: succeeded")
     x, y = (browser.column("nodes", name)[place] for name in "xy")
-    browser.click("dag", x, y)
-    has(browser, "#story", f"task {total.msg_ids[0]}", "succeeded", "It waited for", "load")
+    click(browser, "dag", x, y, f"task {total.msg_ids[0]}")
+    has(browser, "#story", "succeeded", "It waited for", "load")
     assert len(browser.column("lit nodes", "x")) == 5
     assert len(browser.column("lit bars", "row")) == 5
     browser.run("document.querySelector('#story a').click()")
@@ -151,8 +161,8 @@ def test_what_is_seen_of_a_run(
     middles = [((left + right) / 2, right - left) for left, right in ends]
     place = max(range(attempts), key=lambda i: middles[i][1])
     name = browser.column("recent", "text")[place].split(" on ")[0]
-    browser.click("stream", middles[place][0], browser.column("recent", "row")[place])
-    has(browser, "#story", f"({name})")
+    row = browser.column("recent", "row")[place]
+    click(browser, "stream", middles[place][0], row, f"({name})")
     browser.run("document.getElementById('close').click()")
     wait_for(lambda: not text(browser, "#story"), "no story any more")
     assert not browser.complaints()
