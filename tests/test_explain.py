@@ -169,14 +169,15 @@ def test_who_took_it_back_is_told(path: Path) -> None:
     night = Night(path, "a")
     night.submit("runs")
     night.submit("waits")
-    night.handle(CancelRequested(("runs", "waits"), b"me", interrupt=True))
+    # an identity of ZeroMQ's own making, which is told as `status` tells it
+    night.handle(CancelRequested(("runs", "waits"), b"\0\xf4", interrupt=True))
     night.handle(InterruptDone(b"a", 1))
     assert [text for _, text in told(explain(path, "waits"))][1:] == [
-        "client me wants it back",
-        "failed: task waits was cancelled by client me",
+        "client 00f4 wants it back",
+        "failed: task waits was cancelled by client 00f4",
     ]
     assert [text for _, text in told(explain(path, "runs"))][2:] == [
-        "client me wants it back",
+        "client 00f4 wants it back",
         "engine 0 is interrupted, which has it",
     ]
 

@@ -24,6 +24,7 @@ from ..core.failures import engine_name
 from ..core.log import LogError, Step, actions_of, event_of
 from ..core.notices import NoRoomForValue, TaskRetried, TaskStranded
 from ..core.reasons import Reason
+from ..wire.names import client_name
 from ..wire.notices import notice_text
 from ..wire.texts import UNMET, by_identity, reason_text, tried_text
 
@@ -210,7 +211,7 @@ class Recorder:
             )
             if value is not None
         ]
-        client = f"submitted by client {engine_name(event.client)}"
+        client = f"submitted by client {client_name(event.client)}"
         return f"{client}: {'; '.join(asked)}" if asked else client
 
     def _rejected(self, event: TaskRejected) -> None:
@@ -247,7 +248,7 @@ class Recorder:
 
     def _wanted_back(self, event: CancelRequested) -> None:
         for msg_id in event.msg_ids:
-            text = f"client {engine_name(event.client)} wants it back"
+            text = f"client {client_name(event.client)} wants it back"
             self._note(msg_id, "wanted back", text)
 
     # -- actions -----------------------------------------------------------------------

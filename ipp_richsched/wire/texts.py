@@ -34,6 +34,7 @@ from ..core.reasons import (
     UnreachableDependency,
     ValueNotSent,
 )
+from .names import client_name
 
 UNMET = "its functional dependency (@require or @depend) is unmet"
 
@@ -144,7 +145,7 @@ def cause_text(cause: Cause) -> str:
 
 def _value_not_sent(msg_id: str, reason: ValueNotSent, called: Called) -> str:
     what = f"task {msg_id} has as an argument the result of {reason.msg_id}"
-    client = f"client {engine_name(reason.client)}"
+    client = f"client {client_name(reason.client)}"
     if reason.seconds is None:
         return f"{what}, which {client} cannot send: {reason.problem}"
     return f"{what}, which {client} was asked for, and did not send within {reason.seconds:g} s"
@@ -243,7 +244,7 @@ def _no_status(msg_id: str, reason: NoStatus, called: Called) -> str:
 
 
 def _cancelled(msg_id: str, reason: Cancelled, called: Called) -> str:
-    return f"task {msg_id} was cancelled by client {engine_name(reason.client)}"
+    return f"task {msg_id} was cancelled by client {client_name(reason.client)}"
 
 
 def _internal_error(msg_id: str, reason: InternalError, called: Called) -> str:
