@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .client.view import RichView, view
     from .client.why import why
     from .controller.app import RichController, register
-    from .monitor.dashboard.thread import dashboard
+    from .monitor.dashboard.beside import dashboard
     from .monitor.report.write import report
     from .scheduler.task_scheduler import RichTaskScheduler
     from .wire.busy import EngineBusy
@@ -46,7 +46,7 @@ _HOMES = {
     "RichView": ".client.view",
     "animate_dag": ".workflows.pictures",
     "cancel": ".client.cancel",
-    "dashboard": ".monitor.dashboard.thread",
+    "dashboard": ".monitor.dashboard.beside",
     "plot_dag": ".workflows.pictures",
     "plot_timeline": ".workflows.pictures",
     "progress": ".client.progress",

@@ -22,7 +22,8 @@ from tornado.websocket import websocket_connect
 import ipp_richsched
 from ipp_richsched.cli import main
 from ipp_richsched.monitor import asker
-from ipp_richsched.monitor.dashboard.thread import Dashboard, dashboard
+from ipp_richsched.monitor.dashboard.beside import dashboard
+from ipp_richsched.monitor.dashboard.thread import Dashboard
 from ipp_richsched.wire.requests import REQUEST
 
 from .browser import Browser, browser  # noqa: F401
@@ -405,6 +406,8 @@ def test_without_bokeh_the_extra_is_named(
         output = capsys.readouterr()
         assert "pip install 'ipp-richsched[dashboard]'" in output.err
         assert (output.out, output.err.count("\n")) == ("", 1)
+    with pytest.raises(ImportError, match=r"pip install 'ipp-richsched\[dashboard\]'"):
+        ipp_richsched.dashboard(None)
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])

@@ -156,6 +156,11 @@ def test_importing_the_package_loads_nothing_until_a_name_is_asked_for() -> None
         ipp_richsched.nothing  # noqa: B018
 
 
+def test_each_name_can_be_had_without_the_extras() -> None:
+    gone = ["bokeh", "matplotlib", "networkx", "prometheus_client", "rich", "textual"]
+    loaded_by(f"import sys; sys.modules.update(dict.fromkeys({gone}))\nfrom ipp_richsched import *")
+
+
 def test_the_package_is_typed() -> None:
     assert (PACKAGE / "py.typed").exists()
 

@@ -9,6 +9,7 @@ from functools import partial
 
 import ipyparallel as ipp
 
+from ..monitor.needs import check_bokeh
 from .connect import connect, connection_file
 
 
@@ -35,8 +36,8 @@ def dashboard(
     ConnectError
         If there is no cluster to be asked.
     """
-    with _bokeh_is_there():
-        from ..monitor.dashboard.server import DashboardServer, PortError
+    _check_bokeh()
+    from ..monitor.dashboard.server import DashboardServer, PortError
     from ..monitor.source import Cluster
 
     where = (profile, profile_dir, cluster_id)
@@ -66,8 +67,8 @@ def looked_at() -> Callable[[ipp.Client], AbstractContextManager[None]]:
     DashboardError
         If there is no Bokeh.
     """
-    with _bokeh_is_there():
-        from ..monitor.dashboard.thread import dashboard
+    _check_bokeh()
+    from ..monitor.dashboard.beside import dashboard
 
     @contextmanager
     def look(client: ipp.Client) -> Iterator[None]:
@@ -84,13 +85,8 @@ def looked_at() -> Callable[[ipp.Client], AbstractContextManager[None]]:
     return look
 
 
-@contextmanager
-def _bokeh_is_there() -> Iterator[None]:
+def _check_bokeh() -> None:
     try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] != "bokeh":
-            raise
-        raise DashboardError(
-            f"{error}; the dashboard needs Bokeh: pip install 'ipp-richsched[dashboard]'"
-        ) from None
+        check_bokeh("the dashboard")
+    except ImportError as error:
+        raise DashboardError(f"{error}") from None

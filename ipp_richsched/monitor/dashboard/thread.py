@@ -78,32 +78,3 @@ class Dashboard:
     def _repr_html_(self) -> str:
         url = escape(self.url)
         return f'<a href="{url}" target="_blank" rel="noopener">{url}</a>'
-
-
-def dashboard(rc: ipp.Client, port: int = 0) -> Dashboard:
-    """Serve a page that shows live how things stand on a cluster.
-
-    It asks the scheduler only while somebody has the page open.
-
-    Parameters
-    ----------
-    rc : ipyparallel.Client
-        Who asks; keep it open.
-    port : int
-        Where it is served, on this host only; 0 for any port that is free.
-
-    Returns
-    -------
-    Dashboard
-        Its `url` has the token that lets one in; a notebook shows it as a link.  `close()` ends it.
-
-    Raises
-    ------
-    NotRichError
-        If the scheduler is not `RichTaskScheduler`.
-    TimeoutError
-        If the scheduler does not answer.
-    OSError
-        If the port is taken.
-    """
-    return Dashboard(rc, port)

@@ -10,6 +10,7 @@ from ...client.sent import Named
 from ...workflows.gather import run_of
 from ...workflows.runs import Run
 from ..log_run import LogRun, run_of_log
+from ..needs import check_bokeh
 
 
 def report(path: str | PathLike[str], results_or_log: Named | str | PathLike[str]) -> Path:
@@ -45,14 +46,14 @@ def report(path: str | PathLike[str], results_or_log: Named | str | PathLike[str
     if isinstance(results_or_log, (str, PathLike)):
         report_of_log(path, results_or_log)
     else:
-        _check_bokeh()
+        check_bokeh("a report")
         _write(Path(path), run_of(results_or_log))
     return Path(path)
 
 
 def report_of_log(path: str | PathLike[str], log: str | PathLike[str]) -> LogRun:
     """Write what an event log tells, as `report` does; what it told, and what is missing in it."""
-    _check_bokeh()
+    check_bokeh("a report")
     found = run_of_log(Path(log))
     _write(Path(path), found.run, found.notes)
     return found
@@ -63,12 +64,3 @@ def _write(path: Path, run: Run, notes: Sequence[str] = ()) -> None:
 
     # half a surrogate pair, which a label may have, is no text
     path.write_text(page_of(run, notes), "utf-8", errors="replace")
-
-
-def _check_bokeh() -> None:
-    try:
-        import bokeh  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f"{error}; a report needs Bokeh: pip install 'ipp-richsched[dashboard]'"
-        ) from error
