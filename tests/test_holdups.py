@@ -104,6 +104,11 @@ AWAY = engine(2, unreachable=NOW - timedelta(seconds=41), load=2)
             "9 tasks have failed. It began with: B 5, C 2, A 1, and 1 other error.",
         ),
         (
+            status_with(failed={"raised": 1, "cancelled": 3}, causes={"A": 1, "TaskAborted": 4}),
+            Level.FAILED,
+            "1 task has failed. It began with: A 1.",
+        ),
+        (
             status_with(failed={"raised": 1}, causes={"A": 1}),
             Level.FAILED,
             "1 task has failed. It began with: A 1.",
@@ -118,6 +123,25 @@ AWAY = engine(2, unreachable=NOW - timedelta(seconds=41), load=2)
 def test_it_is_said_in_a_sentence(status: Status, level: Level, text: str) -> None:
     found = {holdup.text: holdup.level for holdup in holdups(status)}
     assert found.get(text) is level, found
+
+
+def test_what_clients_took_back_has_not_failed() -> None:
+    [found] = holdups(status_with(failed={"cancelled": 50}, causes={"TaskAborted": 50}))
+    assert (found.level, found.text) == (Level.CALM, "All 50 tasks are finished.")
+
+
+def test_stranded_tasks_are_told_that_are_not_among_the_oldest() -> None:
+    found = holdups(status_with(ready=201, stranded=1, engines=[BUSY]))
+    assert [(each.level, each.text) for each in found] == [
+        (Level.STUCK, "1 task is stranded: no registered engine takes it."),
+        (
+            Level.BUSY,
+            "The only engine is busy, and 200 tasks wait for room: more engines would help.",
+        ),
+    ]
+    oldest = [waiting("a", "stranded"), waiting("b", "stranded")]
+    [found] = holdups(status_with(ready=500, stranded=500, oldest=oldest, engines=[BUSY]))
+    assert (found.level, found.text) == (Level.STUCK, "Task a why a (499 more like it).")
 
 
 def test_the_worst_comes_first() -> None:

@@ -40,7 +40,8 @@ class Scheduler:
         names = {each.engine for each in happenings if each.engine is not None}
         places = {name: Place(int(name[1:]), name, "host") for name in names}
         time = page.get("time", rows[-1][0] if rows else 0)
-        self.live.take(Happenings(START + time, self.run, "m", missed, False, places, happenings))
+        more = page.get("more", False)
+        self.live.take(Happenings(START + time, self.run, "m", missed, more, places, happenings))
         return self.live
 
 
@@ -193,6 +194,28 @@ def test_what_was_missed_in_between_is_known_as_a_gap(scheduler: Scheduler) -> N
     assert not live.is_whole
 
 
+def test_a_gap_begins_behind_the_last_that_was_told(scheduler: Scheduler) -> None:
+    scheduler.play((1, "a", "submitted", labelled("fit")), time=10, more=True)
+    live = scheduler.play((3, "b", "submitted", labelled("fit")), missed=True)
+    assert live.gaps == [(START + 1, START + 3)]
+
+
+def test_the_end_of_a_task_from_before_a_gap_does_not_take_the_graph_back(
+    scheduler: Scheduler,
+) -> None:
+    scheduler.play((0, "a", "submitted", labelled("fit")))
+    live = scheduler.play((5, "a", "succeeded"), missed=True)
+    live = scheduler.play((6, "b", "submitted", labelled("fit")))
+    assert [task.msg_id for task in live.graph.tasks] == ["b"]
+
+
+def test_who_comes_late_counts_no_task_twice(scheduler: Scheduler) -> None:
+    live = scheduler.play((9, "a", "assigned", on("e1")), missed=True)
+    part = QueuePart(0, "me", "fit", 0, 0, 1, 4, 0)
+    [(name, number, states)] = progress_of(live.labels, [part], live.is_whole)
+    assert (name, number, states.total()) == ("fit", None, 5)
+
+
 def test_after_a_gap_engines_and_graphs_begin_anew(scheduler: Scheduler) -> None:
     scheduler.play(
         *((0, name, "submitted", labelled("fit")) for name in "abc"),
@@ -334,6 +357,21 @@ def test_the_graph_knows_layers_and_what_takes_longest(scheduler: Scheduler) -> 
         (2, 2): {"waiting": 1},
     }
     assert dict(graph.edges) == {((0, 0), (1, 1)): 2, ((1, 1), (2, 2)): 2}
+
+
+def test_what_depends_on_itself_or_on_a_later_task_is_refused_and_drawn(
+    scheduler: Scheduler,
+) -> None:
+    live = scheduler.play(
+        (0, "self", "submitted", labelled("a", "self")),
+        (0, "self", "failed", {"kind": "invalid_dependency", "cause": "InvalidDependency"}),
+        (1, "early", "submitted", labelled("a", "late")),
+        (1, "early", "failed", {"kind": "invalid_dependency", "cause": "InvalidDependency"}),
+        (2, "late", "submitted", labelled("a")),
+    )
+    assert [task.parents for task in live.tasks] == [(), (), ()]
+    assert [task.parents_more for task in live.tasks] == [1, 1, 0]
+    assert len(live.graph.critical_path()) == 1
 
 
 def test_after_a_pause_in_which_all_is_done_another_graph_begins(scheduler: Scheduler) -> None:

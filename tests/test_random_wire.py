@@ -215,7 +215,7 @@ class IgnoresPaths(RichTaskScheduler):
 
 
 WITH_LOSSES, WITH_RICH_CLIENTS, WITH_LONG_RUNS = (5, 33), (0, 7, 30), (0, 28)
-WITH_ARGUMENTS, WITH_PATHS = (12, 23), (35, 43, 46)
+WITH_ARGUMENTS, WITH_PATHS = (12, 23), (33, 35, 58, 70)
 """Seeds in which there is what a fault needs to show itself."""
 
 FAULTS: dict[type, tuple[tuple[int, ...], set[str]]] = {

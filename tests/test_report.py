@@ -194,6 +194,10 @@ def test_a_page_that_cannot_be_written(
     nowhere = tmp_path / "nowhere" / "run.html"
     assert failing(log, nowhere, capsys) == f"ipp-richsched: {nowhere}: No such file or directory"
     assert failing(log, tmp_path, capsys) == f"ipp-richsched: {tmp_path}: Is a directory"
+    before = log.read_text()
+    assert "would take the place of the log" in failing(log, log, capsys)
+    assert log.read_text() == before
+    assert [*tmp_path.glob(".*")] == []
 
 
 def test_without_bokeh_the_extra_is_named(

@@ -79,6 +79,8 @@ def ask(
         answer = future.result(PATIENCE)
     except FutureTimeoutError:
         client.outstanding.discard(future.msg_id)
+        if take is None:  # nobody wants the answer any more
+            client._futures.pop(future.msg_id, None)
         raise TimeoutError(
             f"the scheduler has not answered {request.name!r} for {PATIENCE:g} s"
         ) from None

@@ -17,6 +17,9 @@ SLOW = 1.0
 STUCK = ("stranded", "no_engine", "unreachable", "busy", "retry", "values", "paused")
 """The kinds of reasons of tasks that wait for more than room or other tasks."""
 
+CANCELLED = "TaskAborted"
+"""The cause of the failures of tasks that clients have taken back, and of those that need them."""
+
 NAMED = 3
 """How many engines, and how many errors, a sentence names."""
 
@@ -83,9 +86,13 @@ def _stuck_tasks(status: Any) -> Iterator[Holdup]:
     for task in status.oldest:
         if task.kind in STUCK and task.kind != "no_engine":
             kinds.setdefault(task.kind, []).append(task)
+    if status.stranded and "stranded" not in kinds:  # they are not among the oldest
+        number = status.stranded
+        what = "1 task is" if number == 1 else f"{number:,} tasks are"
+        yield Holdup(Level.STUCK, f"{what} stranded: no registered engine takes {_them(number)}.")
     for kind, alike in kinds.items():
         level = Level.STUCK if kind in ("stranded", "unreachable") else Level.HELD
-        others = len(alike) - 1
+        others = (max(len(alike), status.stranded) if kind == "stranded" else len(alike)) - 1
         more = f" ({others:,} more like it)" if others else ""
         yield Holdup(level, f"Task {_name(alike[0])} {alike[0].reason}{more}.")
 
@@ -111,9 +118,10 @@ def _idle_engines(status: Any) -> Iterator[Holdup]:
     idle = [engine for engine in engines if not engine.load]
     if not engines or not status.ready + status.waiting:
         return
-    if not idle and status.ready:
+    room = max(0, status.ready - status.stranded)
+    if not idle and room:
         which = f"All {len(engines):,} engines are" if len(engines) > 1 else "The only engine is"
-        text = f"{which} busy, and {_tasks(status.ready)} for room: more engines would help."
+        text = f"{which} busy, and {_tasks(room)} for room: more engines would help."
         yield Holdup(Level.BUSY, text)
         return
     if not idle:
@@ -146,9 +154,11 @@ def _bottleneck(status: Any) -> str:
 
 
 def _failures(status: Any) -> Iterator[Holdup]:
-    number = sum(status.failed.values())
+    by_cause = Counter(status.causes)
+    del by_cause[CANCELLED]  # that was meant
+    number = by_cause.total()
     if number:
-        causes = Counter(status.causes).most_common()
+        causes = by_cause.most_common()
         first = ", ".join(f"{cause} {times:,}" for cause, times in causes[:NAMED])
         others = len(causes) - NAMED
         more = f", and {others:,} other error{'s' * (others > 1)}" if others > 0 else ""
@@ -179,6 +189,10 @@ def _name(task: WaitingTask) -> str:
 def _tasks(number: int) -> str:
     """So many tasks wait."""
     return "1 task waits" if number == 1 else f"{number:,} tasks wait"
+
+
+def _them(number: int) -> str:
+    return "it" if number == 1 else "them"
 
 
 def _engines(engines: list[EngineStatus]) -> str:

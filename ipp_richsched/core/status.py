@@ -19,7 +19,7 @@ PARTS = 20
 LOOKED_AT = 10_000
 """How many unfinished tasks are looked at to find the oldest that wait: engines may have many."""
 
-GROUPS = 10_000
+GROUPS = 500
 """How many groups of ready tasks are looked at to find those that are stranded."""
 
 

@@ -65,6 +65,7 @@ class MetricsServer(HTTPServer):
         self._loop = loop
         self._warn = warn
         self._streams: list[IOStream] = []
+        self._made: dict[str, Future[tuple[bytes, str]]] = {}  # by its type, of which few are known
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         """Serve a connection, if there are not too many."""
@@ -84,11 +85,20 @@ class MetricsServer(HTTPServer):
             self._send(request, 405, b"GET it\n")
         else:
             try:
-                made = self._maker.submit(text_of, self._take(), request.headers.get("Accept", ""))
+                made = self._making(request.headers.get("Accept", ""))
             except Exception as error:
                 self._give_up(request, error)
             else:
                 self._loop.add_future(made, partial(self._when_made, request))
+
+    def _making(self, accept: str) -> Future[tuple[bytes, str]]:
+        """The text that a thread makes: the same for all who ask while it does."""
+        _, content_type = choose_encoder(accept)
+        made = self._made.get(content_type)
+        if made is None or made.done():
+            made = self._maker.submit(text_of, self._take(), accept)
+            self._made[content_type] = made
+        return made
 
     def _when_made(self, request: HTTPServerRequest, made: Future[tuple[bytes, str]]) -> None:
         try:

@@ -105,15 +105,16 @@ class DashboardPage:
     def _update(self) -> None:
         """Show what is known."""
         self._is_due = False
-        live = self._watch.live
-        self._stream.update(live.until or time.time())
-        self._rates.update()
-        self._dag.update()
-        if self.chosen is not None:
-            self._light()
-        for name, write in self._written().items():
-            self._words[name].html = write()
-        self._pulse.answers = self._watch.answers
+        try:
+            self._stream.update(self._watch.live.until or time.time())
+            self._rates.update()
+            self._dag.update()
+            if self.chosen is not None:
+                self._light()
+        finally:  # what holds the run up is said, whatever is wrong with a figure
+            for name, write in self._written().items():
+                self._words[name].html = write()
+            self._pulse.answers = self._watch.answers
 
     def _written(self) -> dict[str, Callable[[], str]]:
         """What is written where, as long as it is known."""

@@ -134,8 +134,9 @@ class Token(AuthProvider):
         [*_, token] = handler.request.query_arguments.get("token", [b""])
         protocols = handler.request.headers.get("Sec-WebSocket-Protocol", "").split(",")
         signed = protocols[-1].strip() if len(protocols) == 2 else ""
+        is_socket = handler.request.path.endswith("/ws")
         is_page = secrets.compare_digest(token, self._token)
-        if is_page or (signed and _is_signed(signed, self._secret)):
+        if is_page or (is_socket and signed and _is_signed(signed, self._secret)):
             return "reader"
         raise HTTPError(403)
 

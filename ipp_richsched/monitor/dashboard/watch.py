@@ -14,7 +14,7 @@ from ..asker import Asker
 from ..live.model import Live
 from ..live.tasks import LiveTask
 
-PAGES = 12
+PAGES = 21
 """So many pages of happenings are asked for at a time: more than the scheduler remembers."""
 
 
@@ -176,5 +176,7 @@ class Watch:
         self.error = answer.error
         if answer.error is None:
             self.answers += 1
+        if answer.happenings and answer.happenings[-1].more:
+            self._asker.ask_now()
         for each in self._pages:
             each.tell()

@@ -73,6 +73,7 @@ class Graph:
 
     def _begin(self, since: float | None) -> None:
         self.since = since
+        self._is_over = False
         self.tasks: list[LiveTask] = []
         self.groups: dict[Node, Group] = {}
         self.edges: Counter[tuple[Node, Node]] = Counter()
@@ -86,12 +87,12 @@ class Graph:
 
     def end(self) -> None:
         """The controller has gone: the next task begins another graph."""
-        self._idle_since = float("-inf")
+        self._is_over = True
 
     def add(self, task: LiveTask, parents: list[LiveTask], when: float) -> None:
         """A task was submitted; O(its parents), in the mean of many."""
         idle = self._idle_since
-        if self.since is None or (idle is not None and when - idle > PAUSE):
+        if self.since is None or self._is_over or (idle is not None and when - idle > PAUSE):
             for each in self.tasks:
                 each.node = None
             self._begin(when)

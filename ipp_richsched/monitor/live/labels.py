@@ -14,6 +14,9 @@ OWN = 300
 OTHERS = "(other labels)"
 NONE = "(no label)"
 
+BEFORE = "(submitted before this page knew of it)"
+"""The label of tasks whose submission is forgotten."""
+
 
 class Label:
     """The tasks of a label.
@@ -112,6 +115,8 @@ def progress_of(
             states["failed"] += part.failed
     found: list[tuple[str, int | None, Counter[str]]] = []
     for number, label in enumerate(labels.all):
+        if label.name == BEFORE and told:
+            continue  # the scheduler counts them under their labels
         states = told.pop(label.name, Counter())
         found.append((label.name, number, max(states, label.states, key=Counter.total)))
     found += [(name, None, states) for name, states in told.items()]

@@ -10,7 +10,7 @@ from ...client.happenings import Happening, Happenings, Place
 from ...client.status import EngineStatus
 from .bars import Bars
 from .graph import Graph
-from .labels import Labels
+from .labels import BEFORE, Labels
 from .series import Series
 from .tasks import ENDED, LiveEngine, LiveState, LiveTask
 
@@ -127,7 +127,8 @@ class Live:
             take = _TAKEN.get(each.what)
             if take is not None:  # others are of a later version
                 take(self, each)
-        self.until = page.time
+        # what comes next follows the last of these, if there is more already
+        self.until = happenings[-1].when if page.more and happenings else page.time
         self.series.until(page.time)
 
     def note_engines(self, engines: Iterable[EngineStatus]) -> None:
@@ -156,7 +157,7 @@ class Live:
         self.is_whole = False
         if self.since is None:
             return
-        self.gaps.append((self.until, when))
+        self.gaps.append((min(self.until, when), when))
         for engine in self._engines.values():
             engine.held.clear()
         for task in self._unfinished.values():
@@ -167,9 +168,12 @@ class Live:
     # -- what can happen ---------------------------------------------------------------
 
     def _submitted(self, each: Happening) -> None:
-        task = self._new(each.msg_id, each.label, each.when)
+        # only those before it: one that depends on itself, or on a later one, is refused
+        known = tuple(parent for parent in each.parents if parent in self._by_id)
+        task = self._new(each.msg_id, self.labels.number(each.label), each.when)
         task.label, task.cost = each.label, each.cost
-        task.parents, task.parents_more = each.parents, each.parents_more
+        task.parents = known
+        task.parents_more = each.parents_more + len(each.parents) - len(known)
         parents = self.parents(task)
         for parent in parents:
             parent.children.append(task)
@@ -208,7 +212,9 @@ class Live:
         has_run = task.bars or each.engine is not None or task.state == "unknown"
         self._move(task, "failed" if has_run else "never ran", each.when)
         self.series.count(each.when, 3)
-        failures = self.failures.setdefault(_cause(each), Failures())
+        if each.cause is None:
+            return  # the scheduler remembers those of the last thousand failures only
+        failures = self.failures.setdefault(each.cause, Failures())
         failures.number += 1
         if len(failures.first) < NAMED:
             failures.first.append(task)
@@ -217,9 +223,9 @@ class Live:
 
     # -- what that changes -------------------------------------------------------------
 
-    def _new(self, msg_id: str, label: str | None, when: float | None) -> LiveTask:
+    def _new(self, msg_id: str, group: int, when: float | None) -> LiveTask:
         task = LiveTask(len(self.tasks), msg_id)
-        task.group = self.labels.number(label)
+        task.group = group
         task.submitted = when
         self.tasks.append(task)
         self._by_id[msg_id] = task
@@ -232,7 +238,7 @@ class Live:
         task = self._by_id.get(each.msg_id)
         if task is None:
             self.is_whole = False
-            task = self._new(each.msg_id, None, None)
+            task = self._new(each.msg_id, self.labels.number(BEFORE), None)
         return task
 
     def _move(self, task: LiveTask, state: LiveState, when: float) -> None:
@@ -285,13 +291,6 @@ class Live:
 
 def _failed(kind: str | None) -> str:
     return "died" if kind in _DEATHS else "failed"
-
-
-def _cause(each: Happening) -> str:
-    """With which error a failure began."""
-    if each.cause is not None:
-        return each.cause
-    return (each.reason or each.kind or "unknown").split(":", 1)[0]
 
 
 _TAKEN: dict[str, Callable[[Live, Happening], None]] = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
 from ...client.sent import Named
+from ...core.log import LogError
 from ...workflows.gather import run_of
 from ...workflows.runs import Run
 from ..log_run import LogRun, run_of_log
@@ -54,6 +56,8 @@ def report(path: str | PathLike[str], results_or_log: Named | str | PathLike[str
 def report_of_log(path: str | PathLike[str], log: str | PathLike[str]) -> LogRun:
     """Write what an event log tells, as `report` does; what it told, and what is missing in it."""
     check_bokeh("a report")
+    if Path(path).resolve() == Path(log).resolve():
+        raise LogError(f"{path}: the page would take the place of the log")
     found = run_of_log(Path(log))
     _write(Path(path), found.run, found.notes)
     return found
@@ -63,4 +67,11 @@ def _write(path: Path, run: Run, notes: Sequence[str] = ()) -> None:
     from .page import page_of
 
     # half a surrogate pair, which a label may have, is no text
-    path.write_text(page_of(run, notes), "utf-8", errors="replace")
+    text = page_of(run, notes)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")  # an old one stays until it is whole
+    try:
+        unfinished.write_text(text, "utf-8", errors="replace")
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
