@@ -257,6 +257,12 @@ def test_engines_wait_for_tasks_of_a_label() -> None:
     assert text.endswith("since no task was ready, most of it while tasks of fit ran.")
 
 
+def test_engines_wait_for_whoever_submits_the_next_tasks() -> None:
+    run = run_of(ran("first", 0, 0, 2), ran("next", 1, 60, 62, submitted=START + 60))
+    [(_, text)] = told(run)
+    assert text.endswith("since no task was ready, most of it while no task ran at all.")
+
+
 def test_tasks_are_too_short() -> None:
     tasks = [ran(f"t-{each}", 0, each / 100, each / 100 + 0.004) for each in range(200)]
     assert told(run_of(*tasks)) == [

@@ -224,9 +224,9 @@ def _passed_over(run: Run, account: Account) -> str:
 
 def _blamed(run: Run, account: Account) -> str:
     """For what idle engines waited most, as the end of a sentence."""
-    idle = sum(account.blocking.values())
-    if not idle:
-        return ""
+    idle, alone = account.engine_total.starved, sum(account.blocking.values())
+    if alone <= idle / 2:
+        return ", most of it while no task ran at all"
     msg_id, seconds = max(account.blocking.items(), key=lambda item: item[1])
     task = run.tasks[msg_id]
     if seconds >= MAIN * idle:
