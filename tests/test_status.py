@@ -98,6 +98,8 @@ def test_a_run_is_told_while_it_runs_and_afterwards(
     last.wait(PATIENCE)
     stories = ipp_richsched.why(rc, [held, last, bad.msg_ids[0], "nobody"])
     assert [story.state for story in stories] == ["succeeded", "failed", "failed", "unknown"]
+    assert f"{stories}" == "\n".join(map(str, stories))
+    assert "the first to fail was" in stories._repr_html_()
     assert stories[0].attempts[0].outcome == "succeeded"
     assert "succeeded on engine 0" in str(stories[0])
     assert "the first to fail was" in str(stories[1])

@@ -149,6 +149,16 @@ class Story:
         return f"<pre>{escape(as_text(self))}</pre>"
 
 
+class Stories(list[Story]):
+    """Several stories; printed, they are told one after the other."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self))
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+
 @overload
 def why(rc: ipp.Client, result_or_id: str) -> Story: ...
 @overload
@@ -165,9 +175,9 @@ def why(rc: ipp.Client, result_or_id: Any) -> Any:
 
     Returns
     -------
-    Story or list of Story
-        Its story.  A list, with each task once, for several results or ids, and for a result of
-        several tasks, such as that of a map.
+    Story or Stories
+        Its story.  A list of them, with each task once, for several results or ids, and for a
+        result of several tasks, such as that of a map.
 
     Raises
     ------
@@ -181,7 +191,7 @@ def why(rc: ipp.Client, result_or_id: Any) -> Any:
     is_one = isinstance(result_or_id, (str, AsyncResult))
     items = [result_or_id] if is_one else result_or_id
     ids = [*dict.fromkeys(msg_id for item in items for msg_id in msg_ids_of(item))]
-    stories: list[Story] = []
+    stories = Stories()
     for start in range(0, max(1, len(ids)), PAGE):  # of no ids, too, whether it is this scheduler
         answer = ask(rc, WHY, msg_ids=ids[start : start + PAGE])
         stories += map(_story, answer["stories"])
