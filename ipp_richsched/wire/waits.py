@@ -177,10 +177,12 @@ def _plain(value: Any) -> Any:
 
 
 def _pending_text(pending: Pending) -> str:
-    verb = {"after": "", "follow": ", which it follows,", "arguments": ", which are arguments,"}
+    number = len(pending.msg_ids) + pending.more
+    arguments = ", which is an argument," if number == 1 else ", which are arguments,"
+    verb = {"after": "", "follow": ", which it follows,", "arguments": arguments}
     names = few_text(Few(pending.msg_ids, pending.more)) if pending.msg_ids else ""
     names = names or f"{pending.more} tasks"
-    is_choice = pending.any and len(pending.msg_ids) + pending.more > 1
+    is_choice = pending.any and number > 1
     text = f"any of {names}" if is_choice else names
     return f"{text}{verb[pending.field]} to finish"
 

@@ -32,5 +32,5 @@ def legend_of(groups: Sequence[str]) -> dict[str, str]:
     """The same as a legend has it, where those that share a colour are one."""
     shown = dict(zip(groups, _GROUPS, strict=False))
     if more := len(groups) - len(shown):
-        shown[f"{more} others"] = _OTHERS
+        shown[f"{more} other{'s' * (more > 1)}"] = _OTHERS
     return shown
