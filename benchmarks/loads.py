@@ -302,53 +302,31 @@ def _rich() -> list[Load]:
     ]
 
 
-def _logged() -> list[Load]:
-    """What the event log costs; beside the same without."""
-    settings: dict[str, object] = {"event_log": "events.jsonl"}
+def _seen() -> list[Load]:
+    """What it costs to have an event log, metrics that nobody asks for, and somebody who watches.
+
+    Each is beside the same without.
+    """
     layers = BASES["layers of 50"]
-    return [
-        Load("event log: flat", kinds=(OURS,), settings=settings, tasks=4_000),
-        Load(
-            "event log: layers of 50, each task after 5",
-            take=layers.take,
-            kinds=(OURS,),
-            beside=layers.name,
-            settings=settings,
-            tasks=4_000,
-        ),
+    watched_layers = partial(watched, shape=shapes.layers, window=256)
+    ways: list[tuple[str, dict[str, object], Take, Take]] = [
+        ("event log", {"event_log": "events.jsonl"}, cpu, layers.take),
+        ("metrics", {"metrics_port": 0}, cpu, layers.take),
+        ("watched", {}, watched, watched_layers),
     ]
-
-
-def _measured() -> list[Load]:
-    """What metrics cost while nobody asks for them; beside the same without."""
-    settings: dict[str, object] = {"metrics_port": 0}
-    layers = BASES["layers of 50"]
-    return [
-        Load("metrics: flat", kinds=(OURS,), settings=settings, tasks=4_000),
-        Load(
-            "metrics: layers of 50, each task after 5",
-            take=layers.take,
-            kinds=(OURS,),
-            beside=layers.name,
-            settings=settings,
-            tasks=4_000,
-        ),
-    ]
-
-
-def _watched() -> list[Load]:
-    """What it costs to be watched; beside the same without."""
-    layers = BASES["layers of 50"]
-    return [
-        Load("watched: flat", take=watched, kinds=(OURS,), tasks=4_000),
-        Load(
-            "watched: layers of 50, each task after 5",
-            take=partial(watched, shape=shapes.layers, window=256),
-            kinds=(OURS,),
-            beside=layers.name,
-            tasks=4_000,
-        ),
-    ]
+    loads = []
+    for name, settings, flat, layered in ways:
+        rest: dict[str, Any] = {"kinds": (OURS,), "settings": settings, "tasks": 4_000}
+        loads += [
+            Load(f"{name}: flat", take=flat, **rest),
+            Load(
+                f"{name}: layers of 50, each task after 5",
+                take=layered,
+                beside=layers.name,
+                **rest,
+            ),
+        ]
+    return loads
 
 
 LOADS = [
@@ -356,9 +334,7 @@ LOADS = [
     *_crowded(),
     *_shaped(),
     *_rich(),
-    *_logged(),
-    *_measured(),
-    *_watched(),
+    *_seen(),
     Load(
         "10,000 different sets of targets queued",
         "ours <= 1.2 with none",

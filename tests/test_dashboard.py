@@ -8,9 +8,10 @@ import re
 import signal
 import socket
 import sys
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -199,12 +200,10 @@ def test_nobody_is_asked_while_nobody_looks(
     wait_for(is_quiet, "no more questions")
 
 
-def _changes_within(changed: object, seconds: float) -> bool:
-    import time
-
+def _changes_within(changed: Callable[[], bool], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if changed():  # type: ignore[operator]
+        if changed():
             return True
         time.sleep(0.01)
     return False

@@ -100,7 +100,7 @@ class Live:
 
     def parents(self, task: LiveTask) -> list[LiveTask]:
         """What a task depends on, as far as it is known."""
-        return [self._by_id[parent] for parent in task.parents if parent in self._by_id]
+        return [self._by_id[parent] for parent in task.parents]
 
     @property
     def engines(self) -> Iterable[LiveEngine]:
@@ -169,12 +169,11 @@ class Live:
 
     def _submitted(self, each: Happening) -> None:
         # only those before it: one that depends on itself, or on a later one, is refused
-        known = tuple(parent for parent in each.parents if parent in self._by_id)
+        parents = [self._by_id[parent] for parent in each.parents if parent in self._by_id]
         task = self._new(each.msg_id, self.labels.number(each.label), each.when)
         task.label, task.cost = each.label, each.cost
-        task.parents = known
-        task.parents_more = each.parents_more + len(each.parents) - len(known)
-        parents = self.parents(task)
+        task.parents = tuple(parent.msg_id for parent in parents)
+        task.parents_more = each.parents_more + len(each.parents) - len(parents)
         for parent in parents:
             parent.children.append(task)
         self.graph.add(task, parents, each.when)

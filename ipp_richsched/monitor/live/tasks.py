@@ -31,9 +31,9 @@ class LiveTask:
     cost : float or None
         The seconds that its client expects it to take, if it said so.
     parents : tuple of str
-        What it depends on; some may be unknown.
+        What it depends on, of what was known before it.
     parents_more : int
-        How many others are not told.
+        How many others there are.
     children : list of LiveTask
         What depends on it.
     state : LiveState
