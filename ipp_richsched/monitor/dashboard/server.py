@@ -9,6 +9,7 @@ from typing import Any
 from bokeh.application import Application
 from bokeh.application.handlers.function import FunctionHandler
 from bokeh.document import Document
+from bokeh.resources import Resources
 from bokeh.server.auth_provider import AuthProvider
 from bokeh.server.server import BaseServer
 from bokeh.server.tornado import BokehTornado
@@ -72,9 +73,10 @@ class DashboardServer:
             sockets, port = bind_sockets(HOST, port)
         except OSError as error:
             raise PortError(f"port {port} cannot be used: {error.strerror}") from None
-        served = BokehTornado(
+        served = _Pages(
             {"/": Application(FunctionHandler(self._open))},
-            extra_websocket_origins=[f"{host}:{port}" for host in (HOST, "localhost")],
+            # behind a proxy or a tunnel the page has another address; the token tells who may in
+            extra_websocket_origins=["*"],
             auth_provider=Token(token, secret),
             sign_sessions=True,
             secret_key=secret.encode(),
@@ -101,11 +103,19 @@ class DashboardServer:
         document.on_session_destroyed(lambda _: self._watch.remove(page))
 
 
+class _Pages(BokehTornado):
+    """Serves pages that work below any path: a proxy may put one before them."""
+
+    def resources(self, absolute_url: str | bool | None = None) -> Resources:
+        """Where a page finds its scripts: beside itself."""
+        return super().resources("./")
+
+
 class Token(AuthProvider):
     """Lets nobody in without the token, as Jupyter does.
 
     The page has it in its address.  A websocket has what Bokeh has signed for the page that opens
-    it.
+    it, and nothing else will do: so it does not matter where that page comes from.
 
     Parameters
     ----------
@@ -135,8 +145,11 @@ class Token(AuthProvider):
         protocols = handler.request.headers.get("Sec-WebSocket-Protocol", "").split(",")
         signed = protocols[-1].strip() if len(protocols) == 2 else ""
         is_socket = handler.request.path.endswith("/ws")
-        is_page = secrets.compare_digest(token, self._token)
-        if is_page or (is_socket and signed and _is_signed(signed, self._secret)):
+        if is_socket:
+            is_known = bool(signed) and _is_signed(signed, self._secret)
+        else:
+            is_known = secrets.compare_digest(token, self._token)
+        if is_known:
             return "reader"
         raise HTTPError(403)
 

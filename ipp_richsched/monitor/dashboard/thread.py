@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from html import escape
+from urllib.parse import urlsplit
 
 import ipyparallel as ipp
 from tornado.ioloop import IOLoop
@@ -29,7 +31,7 @@ class Dashboard:
     Attributes
     ----------
     url : str
-        Where it is, with the token that lets one in.
+        Where it is on this host, with the token that lets one in.
     """
 
     def __init__(self, client: ipp.Client, port: int) -> None:
@@ -76,5 +78,14 @@ class Dashboard:
         return f"<Dashboard {self.url}>"
 
     def _repr_html_(self) -> str:
-        url = escape(self.url)
-        return f'<a href="{url}" target="_blank" rel="noopener">{url}</a>'
+        url, server = self.url, os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
+        if not server:
+            return _link(url, url)
+        # who is in JupyterHub sees nothing of this host but what is below their server's address
+        parts = urlsplit(url)
+        there = _link(f"{server}proxy/{parts.port}/?{parts.query}", "the dashboard")
+        return f"{there} (needs jupyter-server-proxy; on the server itself it is at {escape(url)})"
+
+
+def _link(url: str, text: str) -> str:
+    return f'<a href="{escape(url)}" target="_blank" rel="noopener">{escape(text)}</a>'
