@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -192,12 +193,41 @@ def test_labels_come_as_they_are() -> None:
     assert read(cluster).labels("run_seconds_sum", "label") == {*ODD, ""}
 
 
-def test_half_a_character_in_the_name_of_an_error_does_no_harm() -> None:
-    status = metered().scheduler._sights.status(b"", 0)
-    durations = collector_of(metered())._durations
-    half = {**status, "causes": {"\ud800": 2}}
-    found = Read(text_of(Metrics(half, durations), "")[0].decode())
-    assert found("failure_causes_total", cause="\\ud800") == 2
+def half_characters() -> Metrics:
+    """Labels and causes that differ, and are the same when they can be sent."""
+    found = collector_of(metered())
+    for label, seconds in (("\ud800", 1), ("\\ud800", 10), ("", 2), (None, 20)):
+        durations = found._durations.of(label)
+        durations.queued.add(seconds)
+        durations.ran.add(seconds)
+    causes = {"\ud800": 2, "\\ud800": 3, "E": 1}
+    return Metrics({**found._status, "causes": causes}, found._durations)
+
+
+def test_labels_that_become_the_same_are_summed() -> None:
+    found = Read(text_of(half_characters(), "")[0].decode())
+    assert found("failure_causes_total", cause="\\ud800") == 5
+    assert found("run_seconds_count", label="\\ud800") == 2
+    assert found("run_seconds_sum", label="\\ud800") == 11
+    assert found("run_seconds_bucket", label="\\ud800", le="1.0") == 1
+    assert found("run_seconds_bucket", label="\\ud800", le="+Inf") == 2
+    assert found("queue_seconds_count", label="\\ud800") == 2
+    assert found("run_seconds_sum", label="") == 22
+
+
+@pytest.mark.parametrize("kind", ["", "application/openmetrics-text; version=1.0.0"])
+def test_odd_labels_are_read_by_each_parser(kind: str) -> None:
+    cluster = metered()
+    for label in ODD:
+        cluster.submit(label=label)
+        work(cluster)
+    collector = collector_of(cluster)
+    collector._durations.of("\ud800").ran.add(1)  # JSON may have brought it
+    text = text_of(collector, kind)[0].decode()
+    parse = open_metrics_families if kind else text_string_to_metric_families
+    [ran] = [family for family in parse(text) if family.name == "ipp_richsched_run_seconds"]
+    labels = [each.labels["label"] for each in ran.samples if each.name.endswith("_sum")]
+    assert sorted(labels) == sorted([*ODD, "\\ud800"])
 
 
 def test_open_metrics_are_to_be_had() -> None:
@@ -415,6 +445,86 @@ def test_an_error_in_the_making_is_said_and_the_next_is_answered() -> None:
 
     served(take, talk, warned)
     assert warned == ["the metrics cannot be made: ZeroDivisionError: planted"]
+
+
+KINDS = [
+    "*/*",
+    "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
+    "application/openmetrics-text; version=1.0.1",
+    "application/openmetrics-text; version=nonsense",
+    "text/plain; version=nonsense",
+    "text/plain; version=1.0.0; escaping=allow-utf-8",
+]
+
+
+def asking(kind: str) -> str:
+    return f"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: {kind}\r\n\r\n"
+
+
+def test_who_asks_all_the_time_does_not_load_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_server, "GOOD_FOR", 600.0)
+    cluster = metered()
+    taken, made = [], []
+
+    def take() -> Collector:
+        taken.append(collector_of(cluster))
+        return taken[-1]
+
+    def text(collector: Collector, kind: str) -> tuple[bytes, str]:
+        made.append(kind)
+        return text_of(collector, kind)
+
+    monkeypatch.setattr(metrics_server, "text_of", text)
+
+    async def talk(port: int) -> None:
+        for _ in range(5):
+            for kind in KINDS:
+                assert b" 200 " in await ask(port, asking(kind))
+
+    served(take, talk, [])
+    assert len(taken) == 1
+    assert len(made) == 2  # one for each type
+
+
+def test_what_is_told_is_not_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_server, "GOOD_FOR", 0.05)
+    cluster = metered()
+
+    async def talk(port: int) -> None:
+        assert b"tasks_submitted_total 0.0" in await ask(port)
+        cluster.submit()
+        cluster.run()
+        while b"tasks_submitted_total 1.0" not in await ask(port):
+            pass
+
+    served(lambda: collector_of(cluster), talk, [])
+
+
+def test_numbers_are_not_taken_while_a_text_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise texts that take longer than they are good for would pile up."""
+    monkeypatch.setattr(metrics_server, "GOOD_FOR", 0.0)
+    cluster, go = metered(), threading.Event()
+    taken = []
+
+    def take() -> Collector:
+        taken.append(collector_of(cluster))
+        return taken[-1]
+
+    def text(collector: Collector, kind: str) -> tuple[bytes, str]:
+        assert go.wait(PATIENCE)
+        return text_of(collector, kind)
+
+    monkeypatch.setattr(metrics_server, "text_of", text)
+
+    async def talk(port: int) -> None:
+        answers = [asyncio.create_task(ask(port)) for _ in range(5)]
+        assert b" 404 " in await ask(port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")  # after them
+        go.set()
+        for answer in answers:
+            assert b" 200 " in await answer
+
+    served(take, talk, [])
+    assert len(taken) == 1
 
 
 @pytest.mark.parametrize("asks", [True, False])

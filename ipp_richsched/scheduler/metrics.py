@@ -18,7 +18,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from ..core.durations import BOUNDS, Durations, Histogram
+from ..core.durations import BOUNDS, Durations, Histogram, LabelDurations
 from ..core.tallies import RAISED
 
 PREFIX = "ipp_richsched_"
@@ -151,19 +151,27 @@ def _of_durations(durations: Durations) -> Iterator[Metric]:
         "How long engines worked on tasks until they answered",
         labels=("label",),
     )
+    by_label: dict[str, list[LabelDurations]] = {}
     for label, found in durations.by_label.items():
-        for family, histogram in ((queued, found.queued), (ran, found.ran)):
-            if any(histogram.counts):
-                family.add_metric((sendable(label or ""),), _buckets(histogram), histogram.total)
+        by_label.setdefault(sendable(label or ""), []).append(found)
+    for text, alike in by_label.items():
+        for family, histograms in (
+            (queued, [each.queued for each in alike]),
+            (ran, [each.ran for each in alike]),
+        ):
+            buckets = _buckets(histograms)
+            if buckets[-1][1]:
+                family.add_metric((text,), buckets, sum(each.total for each in histograms))
     yield queued
     yield ran
 
 
-def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+def _buckets(histograms: list[Histogram]) -> list[tuple[str, float]]:
     """The buckets as Prometheus has them: each counts all that are not above its bound."""
     found, number = [], 0
-    for bound, count in zip((*BOUNDS, float("inf")), histogram.counts, strict=True):
-        number += count
+    counts = zip(*(each.counts for each in histograms), strict=True)
+    for bound, count in zip((*BOUNDS, float("inf")), counts, strict=True):
+        number += sum(count)
         found.append((floatToGoString(bound), float(number)))
     return found
 
@@ -181,12 +189,20 @@ def _counter(
 
 
 def _filled(family: Any, values: Mapping[tuple[str, ...], float]) -> Metric:
+    summed: dict[tuple[str, ...], float] = {}
     for labels, value in values.items():
-        family.add_metric([*map(sendable, labels)], value)
+        texts = tuple(map(sendable, labels))
+        summed[texts] = summed.get(texts, 0) + value
+    for texts, value in summed.items():
+        family.add_metric(texts, value)
     found: Metric = family
     return found
 
 
 def sendable(text: str) -> str:
-    """A text that can be sent: JSON may have brought half a character."""
+    """A text that can be sent: JSON may have brought half a character.
+
+    Two that differ may become the same.  Prometheus refuses a scrape that has a series twice, so
+    who uses this sums them.
+    """
     return text.encode("utf8", "backslashreplace").decode("utf8")

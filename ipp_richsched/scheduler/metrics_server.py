@@ -1,14 +1,16 @@
 """Serves metrics over HTTP, in the loop of the scheduler.
 
 The loop alone touches the state, so nothing here needs a lock.  It takes the numbers, and a thread
-makes the text, which takes several times as long.  Nobody waits for who asks: what a scraper is
-slow to take lies in a buffer, one answer for each connection.  The number of connections is
-bounded, and so is the time that each of them may take.
+makes the text, which takes several times as long.  Both are good for a second, so those who ask
+often cost no more of them.  Nobody waits for who asks: what a scraper is slow to take lies in a
+buffer, one answer for each connection.  The number of connections is bounded, and so is the time
+that each of them may take.
 """
 
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -33,6 +35,11 @@ PATIENCE = 30.0
 
 LONGEST = 2**14
 """Bytes that the head of a request may have."""
+
+GOOD_FOR = 1.0
+"""Seconds for which numbers that were taken are told to all who ask."""
+
+OPEN_METRICS = "application/openmetrics-text"
 
 
 class MetricsServer(HTTPServer):
@@ -65,7 +72,9 @@ class MetricsServer(HTTPServer):
         self._loop = loop
         self._warn = warn
         self._streams: list[IOStream] = []
-        self._made: dict[str, Future[tuple[bytes, str]]] = {}  # by its type, of which few are known
+        self._taken: Collector | None = None
+        self._good_until = 0.0
+        self._made: dict[str, Future[tuple[bytes, str]]] = {}  # of what was taken last
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         """Serve a connection, if there are not too many."""
@@ -92,13 +101,18 @@ class MetricsServer(HTTPServer):
                 self._loop.add_future(made, partial(self._when_made, request))
 
     def _making(self, accept: str) -> Future[tuple[bytes, str]]:
-        """The text that a thread makes: the same for all who ask while it does."""
-        _, content_type = choose_encoder(accept)
-        made = self._made.get(content_type)
-        if made is None or made.done():
-            made = self._maker.submit(text_of, self._take(), accept)
-            self._made[content_type] = made
-        return made
+        """The text that a thread makes, or has made of numbers that are still good."""
+        now = time.monotonic()
+        is_idle = all(made.done() for made in self._made.values())
+        if self._taken is None or (now >= self._good_until and is_idle):
+            self._taken = self._take()
+            self._good_until = now + GOOD_FOR
+            self._made.clear()
+        # One of two types, whatever a scraper calls the versions that it takes: each costs a text.
+        kind = f"{OPEN_METRICS}; version=1.0.0" if OPEN_METRICS in accept else ""
+        if kind not in self._made:
+            self._made[kind] = self._maker.submit(text_of, self._taken, kind)
+        return self._made[kind]
 
     def _when_made(self, request: HTTPServerRequest, made: Future[tuple[bytes, str]]) -> None:
         try:
