@@ -85,7 +85,46 @@ def test_what_ran_where_and_how_it_ended_can_be_read(tmp_path: Path) -> None:
     assert {"fetch-0", "fit-0", "late: TaskTimeout"} <= {*texts}
     assert texts.count("fetch-1") == 2
     assert {"fetch", "fit", "failed", "died", "engine died", "given back", "never ran"} <= {*texts}
-    assert {"running", "queued", "tasks", "seconds"} <= {*texts}
+    assert {"running", "queued", "waiting for others", "tasks", "seconds"} <= {*texts}
+
+
+def counts_at(run: Run, *times: float) -> dict[str, list[int]]:
+    """How high each area below a timeline is at these times."""
+    figure = Figure(figsize=timeline_size([run]), layout="constrained")
+    draw_timelines(figure, {"run": run})
+    return {
+        area.get_label(): [
+            sum(area.get_paths()[0].contains_point((time, y + 0.5)) for y in range(10))
+            for time in times
+        ]
+        for area in figure.axes[1].collections
+    }
+
+
+def test_to_wait_for_others_is_not_to_be_queued() -> None:
+    run = run_of(
+        task("a", (0, 0, 2, "succeeded")),
+        task("b", (0, 4, 6, "succeeded"), parents=("a",)),
+        task("c", (1, 1, 3, "failed"), (1, 5, 6, "succeeded")),
+        task("d", parents=("b",)),
+    )
+    assert counts_at(run, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5) == {
+        "running": [1, 2, 1, 0, 1, 2],
+        "queued": [1, 0, 1, 2, 1, 0],
+        "waiting for others": [2, 2, 1, 1, 1, 1],
+    }
+
+
+def test_where_no_task_waits_for_others_nothing_is_said_of_it() -> None:
+    found = counts_at(run_of(task("a", (0, 0, 2, "succeeded")), task("b", (0, 2, 4, "failed"))), 1)
+    assert found == {"running": [1], "queued": [1]}
+
+
+def test_what_waits_for_one_that_failed_and_is_not_answered_still_waits() -> None:
+    run = run_of(
+        task("a", (0, 0, 2, "failed")), task("b", parents=("a",)), task("c", (0, 0, 4, "succeeded"))
+    )
+    assert counts_at(run, 3)["waiting for others"] == [1]
 
 
 def test_a_name_is_written_only_where_it_fits(tmp_path: Path) -> None:

@@ -118,6 +118,21 @@ def test_what_is_under_way(view: RichView, client: ipp.Client, tmp_path: Path) -
     assert client.wait([runs, waits], timeout=PATIENCE)
 
 
+def test_who_waits_for_a_task_that_is_not_drawn_is_not_queued(
+    view: RichView, client: ipp.Client, tmp_path: Path
+) -> None:
+    before = view.apply_async(wait_while_missing, str(tmp_path / "go"))
+    with view.temp_flags(after=before):
+        after = view.apply_async(abs, 1)
+    wait_for(lambda: ipp_richsched.why(client, before).state == "assigned", "the first one")
+    (tmp_path / "go").touch()
+    assert client.wait([before, after], timeout=PATIENCE)
+    [task] = run_of(after).tasks.values()
+    assert task.parents == ()
+    assert task.ready is not None
+    assert before.completed.timestamp() <= task.ready <= after.started.timestamp()
+
+
 def test_a_map_and_results_that_were_fetched(view: RichView, client: ipp.Client) -> None:
     result = view.map_async(abs, range(20), chunksize=5)
     assert result.get(PATIENCE) == list(range(20))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from warnings import warn
 
@@ -53,26 +54,52 @@ def run_of(results: Named) -> Run:
     stories: dict[str, Story] = {}
     if client is not None and not client._closed:
         try:
-            stories = _stories(client, tasks)
             tasks = with_flags_of_hub(client, tasks)
+            stories = _stories(client, tasks)
         except TimeoutError as error:
             warn(f"{error}: earlier attempts of tasks are not known", stacklevel=3)
     now = time.time()
     found: dict[str, TaskRun] = {}
     for task in tasks:
         parents = tuple(each for each in task.parents if each in found)
-        found[task.msg_id] = _task_run(task, parents, stories.get(task.msg_id), now)
+        ready = _ready(task, found, stories)
+        found[task.msg_id] = _task_run(task, parents, stories.get(task.msg_id), now, ready)
     return Run(in_turn(found), now)
 
 
 def _stories(client: ipp.Client, tasks: list[Sent]) -> dict[str, Story]:
+    """What the scheduler remembers of the tasks, and of others that they waited for."""
+    ids = {task.msg_id: None for task in tasks}
+    for task in tasks:
+        ids |= task.parents
     try:
-        return {story.msg_id: story for story in why(client, [task.msg_id for task in tasks])}
+        return {story.msg_id: story for story in why(client, [*ids])}
     except NotRichError:
         return {}
 
 
-def _task_run(task: Sent, parents: tuple[str, ...], story: Story | None, now: float) -> TaskRun:
+def _ready(
+    task: Sent, found: Mapping[str, TaskRun], stories: Mapping[str, Story]
+) -> float | None:
+    """When what a task waited for had ended, if the scheduler has to say it of some of that."""
+    if not task.parents.keys() - found.keys():
+        return None  # the run tells it
+    ends = []
+    for parent in task.parents:
+        if parent in found:
+            ends.append(found[parent].ended)
+        else:
+            ends.append(_seconds(stories[parent].finished) if parent in stories else None)
+    known = [end for end in ends if end is not None]
+    if len(known) < len(ends):
+        return None
+    began = _seconds(task.at("started"))  # an answer may come to the client later than that
+    return max(known) if began is None else min(max(known), began)
+
+
+def _task_run(
+    task: Sent, parents: tuple[str, ...], story: Story | None, now: float, ready: float | None
+) -> TaskRun:
     times = task.times
     stretches = _stretches(task, story, now)
     ended = _seconds(task.at("received"))
@@ -96,6 +123,7 @@ def _task_run(task: Sent, parents: tuple[str, ...], story: Story | None, now: fl
         error_name(task.error) if task.error is not None else "",
         task.flags.get("cost"),
         error_text(task.error) if task.error is not None else "",
+        ready=ready,
     )
 
 

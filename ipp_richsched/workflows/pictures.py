@@ -22,11 +22,12 @@ _WIDTH = 11.0  # inches of a timeline
 
 
 def plot_timeline(results: Named, title: str = "") -> Figure:
-    """Draw which engine ran what and when, and below it how many tasks waited.
+    """Draw which engine ran what and when, and below it how many tasks waited, and for what.
 
     Bars have the colours of the tasks' labels or functions.  Attempts that failed are hatched, and
     so are those that died with their engine.  Tasks that never ran have a mark when their error
-    came.
+    came.  Below, a task is queued when it could run and no engine works on it; before that it waits
+    for others.  (If it is not known when these ended, it counts as queued from the beginning.)
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ from typing import Any
 
 from .palette import MARK, group_colours, legend_of
 from .runs import Run, Stretch, TaskRun
+from .times import queued, ready_times
 
 ROW, QUEUE = 0.3, 0.7
 """Inches of the row of an engine, and of the queue below them."""
@@ -16,6 +17,7 @@ _NAMED = 5  # so many marks have names; more are a crowd
 _WRITTEN = 500  # so many bars have names, where there is room in them
 _MARGIN = 3  # pixels: twice the padding
 _HATCHES = {"failed": "////", "died": "xxxx"}
+_STATES = {"running": "#8FB8DE", "queued": "#E9B872", "waiting for others": "#E4E4E4"}
 
 
 def height(run: Run) -> float:
@@ -34,7 +36,7 @@ def draw_timeline(run: Run, rows: Any, queue: Any, title: str) -> None:
     rows : matplotlib.axes.Axes
         Gets a row for each engine, and one for tasks that never ran.
     queue : matplotlib.axes.Axes
-        Gets the number of tasks that were not on an engine.
+        Gets the number of tasks that ran, were queued, and waited for others.
     title : str
         What stands above it.
     """
@@ -154,26 +156,36 @@ class _Rows:
 
 
 def _draw_queue(run: Run, axes: Any) -> None:
-    """How many tasks were with the scheduler, and how many on engines."""
-    changes: list[tuple[float, int, int]] = []
-    for task in run.tasks.values():
+    """How many tasks ran, how many could have run, and how many waited for others to end."""
+    ready = ready_times(run)
+    changes: list[tuple[float, str, int]] = []
+    for msg_id, task in run.tasks.items():
         end = task.ended if task.ended is not None else run.end
-        changes += [(task.submitted, 1, 0), (end, -1, 0)]
-        for each in task.stretches:
-            changes += [(each.start, -1, 1), (min(each.end, end), 1, -1)]
+        can_run = ready.get(msg_id)
+        times = {
+            "running": [(each.start, min(each.end, end)) for each in task.stretches],
+            "queued": [*queued(run, task, can_run)],
+            "waiting for others": [(task.submitted, run.end if can_run is None else can_run)],
+        }
+        for state, stretches in times.items():
+            for since, until in stretches:
+                if until > since:
+                    changes += [(since, state, 1), (until, state, -1)]
     changes.sort()
-    times, queued, running = [0.0], [0], [0]
-    for when, more_queued, more_running in changes:
-        times.append(when - run.start)
-        queued.append(queued[-1] + more_queued)
-        running.append(running[-1] + more_running)
+    moments = [0.0]
+    counts = {state: [0] for state in _STATES}
+    for when, state, more in changes:
+        moments.append(when - run.start)
+        for each, numbers in counts.items():
+            numbers.append(numbers[-1] + more * (each == state))
+    # most maps have none that wait for others
+    shown = [state for state in counts if state != "waiting for others" or any(counts[state])]
     axes.stackplot(
-        times,
-        running,
-        queued,
+        moments,
+        [counts[state] for state in shown],
         step="post",
-        labels=["running", "queued"],
-        colors=["#8FB8DE", "#E4E4E4"],
+        labels=shown,
+        colors=[_STATES[state] for state in shown],
     )
     axes.set_ylim(0, None)
     axes.yaxis.get_major_locator().set_params(integer=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from .runs import ENDED, Run, TaskRun
 
+_BAD = ENDED - {"succeeded"}
+
 
 def ready_times(run: Run) -> dict[str, float]:
     """When what each task waited for had ended; those that still wait, or never could, are missing.
@@ -23,6 +25,8 @@ def ready_times(run: Run) -> dict[str, float]:
 
 def _derived(run: Run, task: TaskRun) -> float | None:
     first = task.stretches[0].start if task.stretches else task.ended
+    if first is None and any(run.tasks[each].state in _BAD for each in task.parents):
+        return None  # it may never run: the stock scheduler leaves such tasks as they are
     ends = [run.tasks[parent].ended for parent in task.parents]
     known = [end for end in ends if end is not None]
     if len(known) < len(ends):
