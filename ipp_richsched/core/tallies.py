@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from .failures import Cause, Failure
 from .flags import RichFlags
@@ -35,6 +35,10 @@ def _snake(name: str) -> str:
 def kind_of(reason: Reason) -> str:
     """The kind of a reason, as it is counted: ``'timed_out'`` for `TimedOut`."""
     return _snake(type(reason).__name__)
+
+
+KINDS = (RAISED, ABORTED, *(_snake(each.__name__) for each in get_args(Reason)))
+"""All kinds of failures."""
 
 
 def name_of(cause: Cause, kind: str) -> str | Failure:

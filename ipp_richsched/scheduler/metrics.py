@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from ..core.durations import BOUNDS, Durations, Histogram, LabelDurations
-from ..core.tallies import RAISED
+from ..core.tallies import KINDS
 
 PREFIX = "ipp_richsched_"
 
@@ -68,7 +68,8 @@ class Metrics(Collector):
 
 def _of_tasks(status: Mapping[str, Any]) -> Iterator[Metric]:
     unfinished = {state: status[state] for state in ("waiting", "ready", "assigned")}
-    failed: Mapping[str, int] = {RAISED: 0, **status["failed"]}
+    # From 0 on, since nobody sees the increase of a series that begins with the first failure.
+    failed: Mapping[str, int] = {**dict.fromkeys(KINDS, 0), **status["failed"]}
     yield _gauge(
         "tasks_unfinished",  # OpenMetrics gives the name `tasks` to the counter `tasks_total`
         "Tasks that have not finished, by state",
