@@ -7,7 +7,7 @@ time of day for any other, and white space for any other.
 What a reader does not see says what else there is to know of a block:
 
 ``<!-- not run: why -->``
-    It cannot be run here.
+    It cannot be run here, or is not the same twice.
 ``<!-- raises: NameOfError -->``
     It ends with this error.
 
@@ -109,11 +109,13 @@ class Reader:
         before: str | None = None
         with self._in_the_directory():
             for block in blocks(page):
+                if block.mark == "not run":
+                    continue
                 if block.language == "text":
                     assert before is not None, f"{block.place}: nothing prints this"
                     check_output(block, before)
                     before = None
-                elif block.mark != "not run":
+                else:
                     before = self._run(block, names)
 
     def _run(self, block: Block, names: dict[str, Any]) -> str | None:

@@ -17,7 +17,7 @@ from .pages import DOCS, LANGUAGES, PICTURES, Reader, blocks, check_output, chec
 from .processes import ROOT, Environment, Processes
 
 HOW_TOS = sorted(path for path in (DOCS / "howto").glob("*.md") if path.stem != "index")
-ON_A_CLUSTER = ["howto/dag", "howto/map", "howto/waiting", "coming_from"]
+ON_A_CLUSTER = ["howto/dag", "howto/look", "howto/map", "howto/waiting", "coming_from"]
 """The pages that begin where a cluster runs."""
 
 RUN = [DOCS / "tutorial.md", DOCS / "coming_from.md", *HOW_TOS]

@@ -18,7 +18,7 @@ import pytest
 
 from ipp_richsched.demo.show import FILM, PICTURE
 
-from . import dashboard_picture, test_demo
+from . import dashboard_picture, look_pictures, test_demo
 from .nights import Night
 from .processes import PATIENCE, ROOT, Command, Environment, Processes
 
@@ -239,6 +239,19 @@ def test_the_pictures_are_small_and_made_by_a_command_that_is_told() -> None:
     assert f"\n{command}\n" in told
     assert ROOT / page == dashboard_picture.PICTURE
     assert f"\npython -m {dashboard_picture.__name__}\n" in told
+
+
+def test_the_pictures_of_ways_to_look_are_those_that_a_command_makes() -> None:
+    told = (ROOT / "CONTRIBUTING.md").read_text()
+    assert f"\npython -m {look_pictures.__name__}\n" in told
+    page = ROOT / "docs" / "howto" / "look.md"
+    shown = {
+        (page.parent / name).resolve()
+        for name in re.findall(r"^!\[.*\]\((.*)\)$", page.read_text(), re.MULTILINE)
+    }
+    for picture in (look_pictures.STATUS, look_pictures.TOP, look_pictures.REPORT):
+        assert picture in shown
+        assert picture.stat().st_size < 200_000
 
 
 def test_no_block_hides_a_command() -> None:

@@ -211,6 +211,7 @@ def test_what_holds_the_run_up_is_printed_first() -> None:
     assert second.startswith("FAILED: 1 task has failed.")
     assert third.startswith("0 waiting, 1 ready")
     html = status._repr_html_()
+    assert " failed<br>ipp_richsched " in html  # two lines
     assert html.index("STUCK") < html.index("FAILED") < html.index("1 ready")
     assert "<b>." not in html
     assert str(status_with()).startswith("OK: No task was submitted yet")

@@ -46,7 +46,8 @@ def as_html(status: Any) -> str:
         parts.append(f"<p>{escape(title)}</p>")
         parts.append(f"<table><thead>{_row(head, 'th')}</thead>")
         parts.append(f"<tbody>{''.join(_row(row, 'td') for row in rows)}</tbody></table>")
-    return f"<div>{''.join(parts)}<p><small>{escape(_footer(status))}</small></p></div>"
+    footer = escape(_footer(status)).replace("\n", "<br>")
+    return f"<div>{''.join(parts)}<p><small>{footer}</small></p></div>"
 
 
 Table = tuple[str, list[str], list[list[str]]]

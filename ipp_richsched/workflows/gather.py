@@ -78,9 +78,7 @@ def _stories(client: ipp.Client, tasks: list[Sent]) -> dict[str, Story]:
         return {}
 
 
-def _ready(
-    task: Sent, found: Mapping[str, TaskRun], stories: Mapping[str, Story]
-) -> float | None:
+def _ready(task: Sent, found: Mapping[str, TaskRun], stories: Mapping[str, Story]) -> float | None:
     """When what a task waited for had ended, if the scheduler has to say it of some of that."""
     if not task.parents.keys() - found.keys():
         return None  # the run tells it
