@@ -86,6 +86,18 @@ def test_each_command_is_in_the_reference(site: Path) -> None:
         assert f"usage: ipp-richsched {name}" in page
 
 
+@pytest.mark.parametrize(
+    "page", sorted((DOCS / "reference").glob("*.md")), ids=lambda path: path.stem
+)
+def test_a_page_that_is_made_says_how_to_do_without(page: Path) -> None:
+    text = page.read_text()
+    assert "Without the site" in text
+    if page.stem == "index":
+        assert '\npip install ".[docs]" && sphinx-build docs build/docs\n' in text
+    else:
+        assert "(index.md)" in text
+
+
 @pytest.mark.cluster
 def test_the_tutorial(reader: Reader) -> None:
     reader.follow(DOCS / "tutorial.md")
