@@ -146,7 +146,7 @@ def save_timelines(runs: dict[str, Run], path: Path) -> None:
 
 def timeline_size(runs: list[Run]) -> tuple[float, float]:
     """Inches that timelines below each other need."""
-    return _WIDTH, 0.5 + sum(height(run) + QUEUE + 0.5 for run in runs)
+    return _WIDTH, 0.5 + sum(height(run) + QUEUE + 0.7 for run in runs)
 
 
 def draw_timelines(figure: Any, runs: dict[str, Run]) -> None:

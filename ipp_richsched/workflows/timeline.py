@@ -192,4 +192,10 @@ def _draw_queue(run: Run, axes: Any) -> None:
     axes.tick_params(labelsize=_TICKS)
     axes.set_xlabel("seconds", fontsize=_TICKS)
     axes.set_ylabel("tasks", fontsize=_TICKS)
-    axes.legend(loc="upper right", fontsize=6, frameon=False)
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1, 0.9),
+        ncols=len(shown),
+        fontsize=6.5,
+        frameon=False,
+    )
