@@ -30,7 +30,9 @@ STATUS = DOCS / "pictures" / "status.png"
 TOP = DOCS / "top.svg"
 REPORT = DOCS / "pictures" / "report.png"
 
-WIDTH = 1200
+NARROW, WIDE = 760, 1200
+"""Pixels: what is mostly text has to be read where a page is narrow."""
+
 SCREEN = (132, 36)
 """Columns and lines of the terminal."""
 
@@ -66,7 +68,7 @@ def main() -> None:
         with cluster.connect() as rc:
             rc.wait_for_engines(ENGINES, timeout=PATIENCE)
             status = get_stuck(cluster, rc)
-            TOP.write_text(asyncio.run(screen(rc, status)))
+            TOP.write_text(asyncio.run(screen(OneClient(rc))))
             assert rc.wait(timeout=PATIENCE)
         os.kill(cluster.controller.process.pid, signal.SIGINT)
         cluster.controller.wait()  # then its log is complete
@@ -77,11 +79,12 @@ def main() -> None:
         browser = Browser(processes.cwd / "browser")
         try:
             browser.driver.get(page.as_uri())
-            show(browser, int(browser.run("return document.body.scrollHeight")) + 24)
+            show(browser, NARROW, 100)
+            show(browser, NARROW, int(browser.run("return document.body.scrollHeight")) + 24)
             browser.driver.save_screenshot(str(STATUS))
             browser.open((processes.cwd / "run.html").as_uri())
             browser.run("document.documentElement.style.overflow = 'hidden'")
-            show(browser, 780)
+            show(browser, WIDE, 780)
             browser.driver.save_screenshot(str(REPORT))
         finally:
             browser.driver.quit()
@@ -101,24 +104,24 @@ def get_stuck(cluster: Cluster, rc: ipp.Client) -> Status:
     found: list[Status] = []
 
     def is_stuck() -> bool:
-        found.append(ipp_richsched.status(rc))
+        found.append(ipp_richsched.status(rc, oldest=5))
         return bool(found[-1].stranded and found[-1].failed and found[-1].waiting)
 
     wait_for(is_stuck, "what holds it up")
     return found[-1]
 
 
-async def screen(rc: ipp.Client, status: Status) -> str:
+async def screen(source: OneClient) -> str:
     """What the terminal shows."""
-    app = Top(OneClient(rc), "profile default", status)
+    app = Top(source, "profile default", source.status())
     async with app.run_test(size=SCREEN) as pilot:
         await pilot.pause()
         return app.export_screenshot(title="ipp-richsched top")
 
 
-def show(browser: Browser, height: int) -> None:
-    """Make the window so high."""
-    size = {"width": WIDTH, "height": height, "deviceScaleFactor": 1, "mobile": False}
+def show(browser: Browser, width: int, height: int) -> None:
+    """Make the window so large."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     wait_for(lambda: browser.run("return innerHeight") == height, "the window")
 
