@@ -84,6 +84,15 @@ class Browser:
 
     def click(self, figure: str, x: float, y: float) -> None:
         """Click on a place of a figure, given in what its axes show."""
+        actions = self._move_to(figure, x, y)
+        actions.w3c_actions.pointer_action.click()
+        actions.perform()
+
+    def point(self, figure: str, x: float, y: float) -> None:
+        """Point with the mouse at a place of a figure."""
+        self._move_to(figure, x, y).perform()
+
+    def _move_to(self, figure: str, x: float, y: float) -> ActionChains:
         place = self.run(
             """
             const model = Bokeh.documents[0].get_model_by_name(arguments[0]);
@@ -99,8 +108,7 @@ class Browser:
         )
         actions = ActionChains(self.driver)
         actions.w3c_actions.pointer_action.move_to_location(*map(round, place))
-        actions.w3c_actions.pointer_action.click()
-        actions.perform()
+        return actions
 
     def asked_for(self) -> list[str]:
         """The addresses that the page has asked for since it was opened, its own first."""

@@ -170,6 +170,58 @@ def test_what_is_seen_of_a_run(
     assert not browser.complaints()
 
 
+def raise_much() -> None:
+    raise ValueError("a long story " * 40)
+
+
+TIP = """
+const tip = [...document.querySelectorAll(".bk-Tooltip")].find((each) => each.offsetWidth > 0);
+if (!tip) return null;
+const box = tip.getBoundingClientRect(), story = document.querySelector("aside");
+const layer = (element) => Number(getComputedStyle(element).zIndex);
+return {
+  is_inside: box.left >= 0 && box.top >= 0 && box.right <= innerWidth && box.bottom <= innerHeight,
+  is_below: layer(tip) < layer(story) && !tip.matches(":popover-open"),
+  is_seen: getComputedStyle(tip).visibility === "visible" && box.height > 20,
+};
+"""
+
+
+@pytest.mark.slow(10)
+def test_what_is_said_of_a_dot_is_in_the_page_and_below_the_story(
+    rc: ipp.Client,
+    board: Dashboard,
+    browser: Browser,  # noqa: F811
+) -> None:
+    result = ipp_richsched.view(rc, label="long").apply_async(raise_much)
+    result.wait(PATIENCE)
+    browser.open(board.url)
+    browser.complaints()  # of the page before
+
+    def place_of(source: str) -> int | None:
+        found = [text.startswith("long") for text in browser.column(source, "text")]
+        return found.index(True) if True in found else None
+
+    def tip(figure: str, source: str, *axes: str) -> dict[str, bool] | None:
+        place = place_of(source)
+        assert place is not None
+        browser.point(figure, *(browser.column(source, axis)[place] for axis in axes))
+        found: dict[str, bool] | None = browser.run(TIP)
+        return found
+
+    wait_for(lambda: place_of("nodes") is not None, "a dot")
+    dot = place_of("nodes")
+    assert dot is not None
+    assert "ValueError" in browser.column("nodes", "text")[dot]
+    assert len(browser.column("nodes", "text")[dot]) < 300
+    good = {"is_inside": True, "is_below": True, "is_seen": True}
+    assert wait_for(lambda: tip("stream", "recent", "left", "row"), "what a bar is") == good
+    assert wait_for(lambda: tip("dag", "nodes", "x", "y"), "what a dot is") == good
+    x, y = (browser.column("nodes", axis)[dot] for axis in "xy")
+    click(browser, "dag", x, y, f"task {result.msg_ids[0]}")
+    assert not browser.complaints()
+
+
 @pytest.mark.slow(10)
 def test_nobody_is_asked_while_nobody_looks(
     rc: ipp.Client,
@@ -332,8 +384,13 @@ def test_the_command_goes_on_after_the_controller_was_restarted(
         has(browser, "#verdict li:first-child", "NO ANSWER", "what is below is from before")
         has(browser, "#age", "NO ANSWER")
         cluster.start_controller()
-        has(browser, "#verdict li:first-child", "OK", "No task was submitted yet")
-        has(browser, "#notes", "2 tasks were lost with a controller")
+        lost = ("FAILED", "2 tasks were lost", "Submit them again")
+        has(browser, "#verdict li:first-child", *lost)
+        has(browser, "#verdict", "No task was submitted yet")
+        has(browser, "#failures", "lost with their controller", "hold")
+        has(browser, "#labels", "hold", "2 lost")
+        has(browser, "#stream-marks", "lost with its controller")
+        has(browser, "#dag-states", "lost")
         has(browser, "#age", "live")
         assert len(browser.column("running", "task")) == 0
         assert [each.endswith(", lost") for each in browser.column("recent", "text")] == [True]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,17 +15,19 @@ from bokeh.events import RangesUpdate, Reset
 from ipp_richsched.client.happenings import Happenings
 from ipp_richsched.client.status import Status
 from ipp_richsched.client.why import Story
-from ipp_richsched.monitor.dashboard import words
-from ipp_richsched.monitor.dashboard.look import milliseconds
+from ipp_richsched.monitor.dashboard import keys, words
+from ipp_richsched.monitor.dashboard.look import OTHER_GROUPS, STATES, milliseconds
 from ipp_richsched.monitor.dashboard.page import DashboardPage
 from ipp_richsched.monitor.dashboard.watch import Watch
 from ipp_richsched.monitor.live.bars import RECENT, THINNED
 from ipp_richsched.monitor.live.graph import FEW, GROUPS
+from ipp_richsched.monitor.live.labels import COLOURS
+from ipp_richsched.monitor.live.model import Loss
 from ipp_richsched.monitor.live.tasks import LiveTask
 
 from .processes import wait_for
 from .test_live import START, Scheduler, labelled, on
-from .test_status import status_with, waiting
+from .test_status import NOW, engine, status_with, waiting
 
 
 class Scripted:
@@ -61,8 +65,8 @@ class Shown:
         self.document = Document()
         self.page = DashboardPage(self.document, self.watch, "a cluster")
 
-    def play(self, *rows: tuple[Any, ...]) -> None:
-        self.scheduler.play(*rows)
+    def play(self, *rows: tuple[Any, ...], **page: Any) -> None:
+        self.scheduler.play(*rows, **page)
         self.page._update()
 
     def column(self, source: str, name: str) -> list[Any]:
@@ -188,6 +192,133 @@ def test_a_task_that_is_chosen_marks_its_neighbours() -> None:
     assert "nobody&#x27;s id" in shown.html("story")
 
 
+def line(html: str) -> list[tuple[str, str]]:
+    """The level and the text of each sentence at the top."""
+    return re.findall(r'<li class="(\w+)">.*?<span>(.*?)</span>', html)
+
+
+def test_what_was_lost_is_said_at_the_top_for_good() -> None:
+    shown = Shown()
+    names = [f"t{number}" for number in range(7)]
+    shown.play(
+        *((0, name, "submitted", labelled("fit")) for name in names),
+        (1, "t0", "assigned", on("e1")),
+        time=2,
+    )
+    assert "lost" not in shown.html("stream-marks") + shown.html("dag-states")
+    shown.scheduler.run = "r2"
+    shown.play(time=9)
+    shown.watch.status = status_with()
+    shown.page._update()
+    (first, text), (second, _) = line(shown.html("verdict"))
+    assert (first, second) == ("failed", "calm")
+    at = words.clock(START + 9)
+    assert text == (
+        "7 tasks were lost: they had not finished when the controller went. Another one was"
+        f" started at {at}, and knows nothing of them. Submit them again."
+    )
+    assert "7 lost" in shown.html("labels")
+    assert "lost with their controller" in shown.html("failures")
+    assert "and 2 more" in shown.html("failures")
+    assert "lost with its controller" in shown.html("stream-marks")
+    assert f"background:{STATES['lost']}" in shown.html("dag-states")
+
+    # it stays, and has a place whatever comes
+    shown.play((20, "x", "submitted", labelled("fit")))
+    shown.scheduler.run = "r3"
+    shown.play(time=30)
+    kinds = ("stranded", "unreachable", "busy", "retry", "values")
+    oldest = [waiting(kind, kind) for kind in kinds]
+    shown.watch.status = status_with(oldest=oldest, ready=5, engines=[engine(0)])
+    for error in (None, "it does not answer"):
+        shown.watch.error = error
+        shown.page._update()
+        found = line(shown.html("verdict"))
+        assert len(found) == words.SENTENCES
+        [lost] = [text for level, text in found if level == "failed"]
+        assert lost.startswith("8 tasks were lost")
+        assert f"started 2 times, the last at {words.clock(START + 30)}" in lost
+    assert len(re.findall("lost with their controller", shown.html("failures"))) == 2
+
+
+def test_one_task_that_was_lost_is_it() -> None:
+    losses = [Loss(START, 1, [])]
+    [(_, text), *_] = line(words.verdict(status_with(), None, 1, losses))
+    assert text.startswith("1 task was lost: it had not finished")
+    assert text.endswith("knows nothing of it. Submit it again.")
+
+
+def test_the_colours_are_named_and_those_that_have_none_are_named_together() -> None:
+    shown = Shown()
+    names = [f"first {number}" for number in range(COLOURS)]
+    shown.play(*((0, name, "submitted", labelled(name)) for name in names))
+    assert keys.OTHERS not in shown.html("stream-labels")
+    shown.play((0, "more", "submitted", labelled("more")))
+    key = shown.html("stream-labels")
+    assert re.findall(r"</i>(.*?)</span>", key) == [*names, keys.OTHERS]
+    assert f'background:{OTHER_GROUPS}"></i>{keys.OTHERS}' in key
+    assert f'background:{OTHER_GROUPS}"></i>more' in shown.html("labels")
+    colours = re.findall(r"background:(#\w+)", key)
+    assert len({*colours}) == COLOURS + 1
+
+
+def test_bars_of_a_label_that_gave_its_colour_to_another_one_become_grey() -> None:
+    shown = Shown()
+
+    def run(when: float, *names: str) -> None:
+        for name in names:
+            shown.play(
+                (when, name, "submitted", labelled(name)),
+                (when, name, "assigned", on("e1")),
+                (when + 1, name, "succeeded", on("e1")),
+            )
+
+    run(0, *(f"first {number}" for number in range(COLOURS)))
+    colours = shown.column("recent", "colour")
+    figure: Any = shown.document.get_model_by_name("stream")
+    assert OTHER_GROUPS not in colours
+    run(100, "second")
+    assert shown.column("recent", "colour") == [OTHER_GROUPS, *colours[1:], colours[0]]
+    assert re.findall(r"</i>(.*?)</span>", shown.html("stream-labels")) == ["second"]
+    figure._trigger_event(Reset(figure))
+    assert shown.column("detail", "colour") == []
+
+
+def test_an_engine_that_is_idle_is_not_marked_for_what_failed_there() -> None:
+    paused = replace(engine(1), uuid="other", paused=True)
+    html = words.engines(status_with(engines=[replace(engine(0), failed=2), paused]))
+    assert 'tr class="dim"><td>0</td>' in html
+    assert '<td class="number bad">2</td>' in html
+    assert 'tr class="warn"><td>1</td><td>is being interrupted' in html
+    away = replace(engine(2), unreachable=NOW)
+    assert 'tr class="bad"><td>2</td><td>cannot be reached' in words.engines(
+        status_with(engines=[away])
+    )
+
+
+@pytest.mark.parametrize("high", [100, 190, 400])
+def test_words_have_room_above_tall_layers_and_at_the_right(high: int) -> None:
+    shown = Shown()
+    labels = ["a label as long as they are", "another long one"]
+    shown.play(
+        (0, "first", "submitted", labelled("first")),
+        *((0, f"t{i}", "submitted", labelled(labels[i % 2], "first")) for i in range(60)),
+    )
+    figure: Any = shown.document.get_model_by_name("dag")
+    wide = 430
+    shown.page._dag._resize("inner_width", 0, wide)
+    shown.page._dag._resize("inner_height", 0, high)
+    x_range, y_range = figure.x_range, figure.y_range
+    xs, ys, texts, angles = (shown.column("words", name) for name in ("x", "y", "word", "angle"))
+    assert len(texts) == 2
+    for x, y, text, angle in zip(xs, ys, texts, angles, strict=True):
+        left = (x - x_range.start) / (x_range.end - x_range.start) * wide
+        up = (y - y_range.end) / (y_range.start - y_range.end) * high
+        length = 6.2 * len(text)
+        assert length * math.sin(angle) + 11 <= up + 1 or high == 100  # where there is none
+        assert left + length * math.cos(angle) <= wide + 1
+
+
 EVIL = "</script><img src=x onerror=alert(1)>"
 
 
@@ -262,6 +393,49 @@ def test_what_came_before_an_error_is_not_lost() -> None:
     assert watch._ask() is None
 
 
+def test_what_could_not_be_taken_in_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Scripted()
+    watch = Watch(source, lambda function: function())
+    somebody = Somebody()
+    watch.add(somebody)
+
+    def turn(*pages: Happenings) -> None:
+        source.pages = [*pages]
+        answer = watch._ask()
+        assert answer is not None
+        watch._take(answer)
+
+    def fail(page: Happenings) -> None:
+        raise KeyError("what")
+
+    turn(page_of("r", "m1", 1, more=False))
+    with monkeypatch.context() as patch:
+        patch.setattr(watch.live, "take", fail)
+        turn(page_of("r", "m2", 2, more=False))
+    assert watch.error is not None
+    assert "could not be taken in: 'what'" in watch.error
+    assert somebody.told == 2
+    assert caplog.records
+    turn(page_of("r", "m2", 2, more=False))
+    assert source.marks == ["", "m1", "m1"]
+    assert [task.msg_id for task in watch.live.tasks] == ["t1", "t2"]
+    assert watch.error is None
+
+
+def test_what_was_asked_for_twice_is_taken_in_once() -> None:
+    source = Scripted()
+    source.pages = [page_of("r", "m1", 1, more=False), page_of("r", "m1", 1, more=False)]
+    watch = Watch(source, lambda function: function())
+    watch.add(Somebody())
+    answers = [watch._ask(), watch._ask()]  # the thread of the pages was busy
+    for answer in answers:
+        assert answer is not None
+        watch._take(answer)
+    assert [task.msg_id for task in watch.live.tasks] == ["t1"]
+
+
 def test_a_thread_asks_for_who_looks() -> None:
     source = Scripted()
     source.pages = [page_of("r", "m1", 1, more=False)]
@@ -287,9 +461,10 @@ def test_what_is_not_known_is_said() -> None:
         f"Single tasks are known since {at(START)}; older ones are forgotten; what happened from"
         f" {at(START)} to {at(START + 60)} was missed."
     )
+    scheduler.play((61, "b", "assigned"))
+    assert "1 happening could not be taken in, the first: assigned of task b" in words.notes(live)
     scheduler.run = "r2"
-    scheduler.play()
-    assert "2 tasks were lost with a controller that went" in words.notes(live)
+    scheduler.play(time=70)
     lost = live.tasks[1]
     assert isinstance(lost, LiveTask)
     values: dict[str, Any] = dict.fromkeys(Story.__dataclass_fields__)

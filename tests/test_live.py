@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any
 
@@ -15,12 +16,13 @@ from ipp_richsched.monitor.live import graph as graph_of_live
 from ipp_richsched.monitor.live import labels as labels_of_live
 from ipp_richsched.monitor.live.bars import END_STATES, Bars
 from ipp_richsched.monitor.live.columns import Reader, Rows
-from ipp_richsched.monitor.live.labels import OTHERS, progress_of
-from ipp_richsched.monitor.live.model import GONE, Live
+from ipp_richsched.monitor.live.engines import GONE
+from ipp_richsched.monitor.live.labels import BEFORE, COLOURS, NONE, OTHERS, progress_of
+from ipp_richsched.monitor.live.model import Live
 from ipp_richsched.monitor.live.series import MOST, Series
 from ipp_richsched.monitor.live.tasks import LiveTask
 
-from .test_status import engine
+from .test_status import engine, status_with
 
 START = 1_700_000_000.0
 
@@ -249,24 +251,117 @@ def test_what_a_controller_has_not_finished_is_lost_with_it(scheduler: Scheduler
         ("a", "engine 1", 1, 3, "succeeded"),
         ("b", "engine 1", 3, 4, "lost"),
     ]
-    assert live.lost == 2
+    [loss] = live.losses
+    assert (loss.when, loss.number) == (START + 7, 2)
+    assert [task.msg_id for task in loss.first] == ["b", "c"]
     assert live.row_names == ["engine 1"]  # it is another engine, of the same number
     assert [task.msg_id for task in live.graph.tasks] == ["d"]
+
+
+def test_what_may_have_finished_in_a_gap_is_not_lost(scheduler: Scheduler) -> None:
+    scheduler.play(*((0, name, "submitted", labelled("fit")) for name in "ab"))
+    scheduler.play((50, "c", "submitted", labelled("fit")), missed=True)
+    scheduler.run = "r2"
+    live = scheduler.play(time=60)
+    assert states(live) == {"a": "unknown", "b": "unknown", "c": "lost"}
+    assert [loss.number for loss in live.losses] == [1]
+
+
+def test_who_came_late_knows_how_many_were_lost_from_what_the_scheduler_counted(
+    scheduler: Scheduler,
+) -> None:
+    live = scheduler.play((9, "a", "assigned", on("e1")), missed=True)
+    live.note(status_with(waiting=300, ready=40, assigned=1), is_latest=True)
+    scheduler.run = "r2"
+    live.note(status_with(), is_latest=False)  # of the next one, before anything of it is taken in
+    live = scheduler.play(time=60)
+    assert [(loss.number, len(loss.first)) for loss in live.losses] == [(341, 1)]
+    part = QueuePart(0, "me", "new", 1, 0, 0, 0, 0)
+    found = counts(live, [part], is_whole=False)
+    assert sum(each.get("lost", 0) for each in found.values()) == 341
+    scheduler.run = "r3"
+    assert len(scheduler.play(time=70).losses) == 1  # nothing more was lost
+
+
+def test_who_comes_late_learns_labels_with_what_happens_next(scheduler: Scheduler) -> None:
+    live = scheduler.play(
+        (9, "a", "assigned", {**labelled("load", cost=3.0), **on("e1")}),
+        (9, "b", "submitted", labelled("fit", "a")),
+        (10, "a", "succeeded", on("e1")),
+        (11, "c", "ready", labelled("sum", "a", "b", "forgotten")),
+        missed=True,
+    )
+    assert not live.is_whole
+    a, b, c = live.tasks
+    assert (a.label, a.cost, a.submitted) == ("load", 3.0, None)
+    assert (c.parents, c.parents_more, c.layer) == (("a", "b"), 1, 2)
+    assert live.graph.tasks == [a, b, c]
+    assert [live.labels[each.group].name for each in live.tasks] == ["load", "fit", "sum"]
+    assert live.graph.since == START + 9
+    assert attempts(live) == [("a", "engine 1", 9, 10, "succeeded")]
+
+
+def test_who_comes_late_sees_what_runs_since_before(scheduler: Scheduler) -> None:
+    live = scheduler.play((100, "b", "assigned", {**labelled("fit"), **on("e1")}), missed=True)
+    since = datetime.fromtimestamp(START + 10, timezone.utc)
+    runs = replace(engine(1), uuid="e1", task="a", label="load", since=since)
+    later = replace(engine(2), uuid="e2", task="c", label="fit", since=since)
+    live.note(status_with(engines=[runs]), is_latest=False)
+    assert states(live) == {"b": "running"}  # there may be happenings of it, yet to be taken in
+    live.note(status_with(engines=[runs, later]), is_latest=True)
+    # the engine holds both, and works on the one that came first
+    assert states(live) == {"b": "ready", "a": "running", "c": "running"}
+    assert [task.label for task in live.graph.tasks] == ["fit", "load", "fit"]
+    live = scheduler.play((110, "a", "succeeded", on("e1")), (115, "b", "succeeded", on("e1")))
+    assert attempts(live) == [
+        ("a", "engine 1", 10, 110, "succeeded"),
+        ("b", "engine 1", 110, 115, "succeeded"),
+    ]
+    live.note(status_with(engines=[runs]), is_latest=True)  # it was asked for before that
+    assert states(live)["a"] == "succeeded"
+
+
+def test_what_still_runs_after_a_gap_is_known_again(scheduler: Scheduler) -> None:
+    scheduler.play((0, "a", "submitted", labelled("fit")), (1, "a", "assigned", on("e1")))
+    live = scheduler.play((50, "b", "submitted", labelled("fit")), missed=True)
+    since = datetime.fromtimestamp(START + 1, timezone.utc)
+    runs = replace(engine(1), uuid="e1", task="a", label="fit", since=since)
+    live.note(status_with(engines=[runs]), is_latest=True)
+    assert states(live) == {"a": "running", "b": "waiting"}
+    live = scheduler.play((60, "a", "succeeded", on("e1")))
+    assert attempts(live) == [("a", "engine 1", 1, 60, "succeeded")]
+
+
+def test_one_happening_that_cannot_be_taken_in_does_not_stop_the_others(
+    scheduler: Scheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    live = scheduler.play(
+        (0, "a", "submitted", labelled("fit")),
+        (1, "a", "assigned"),  # to nobody
+        (1, "a", "assigned"),
+        (2, "b", "submitted", labelled("fit")),
+        time=3,
+    )
+    assert states(live) == {"a": "waiting", "b": "waiting"}
+    assert live.skipped == 2
+    assert live.skipped_text.startswith("assigned of task a: ")
+    assert live.until == START + 3
+    assert len(caplog.records) == 1
 
 
 def test_rows_are_in_the_order_of_numbers_and_say_who_has_gone(scheduler: Scheduler) -> None:
     live = scheduler.live
     eleven = replace(engine(11), uuid="e11")
     unnamed = replace(engine(None), uuid="x" * 32)
-    live.note_engines([eleven, replace(engine(2), uuid="e2"), unnamed])
+    live.engines.note([eleven, replace(engine(2), uuid="e2"), unnamed])
     assert live.row_names == ["engine 2", "engine 11", f"{'x' * 8}..{'x' * 8}"]
-    live.note_engines([eleven])
+    live.engines.note([eleven])
     assert live.row_names == [
         f"engine 2{GONE}",
         "engine 11",
         f"{'x' * 8}..{'x' * 8}{GONE}",
     ]
-    live.note_engines([eleven, unnamed])
+    live.engines.note([eleven, unnamed])
     assert live.row_names[2] == f"{'x' * 8}..{'x' * 8}"
 
 
@@ -303,6 +398,62 @@ def test_labels_beyond_some_are_counted_together(
     live = scheduler.play(*rows)
     assert [label.name for label in live.labels.all] == ["a", "b", OTHERS]
     assert live.labels[2].total == 2
+
+
+def colours(live: Live) -> dict[str, int | None]:
+    return {label.name: label.colour for label in live.labels.all}
+
+
+def run_of(scheduler: Scheduler, when: float, *names: str) -> Live:
+    """A task of each label, all of which succeed within a second."""
+    for name in names:
+        task = f"{name} {when}"
+        live = scheduler.play(
+            (when, task, "submitted", labelled(name)),
+            (when, task, "assigned", on("e1")),
+            (when + 1, task, "succeeded", on("e1")),
+        )
+    return live
+
+
+def test_labels_that_are_out_of_sight_give_their_colours_back(scheduler: Scheduler) -> None:
+    first = [f"first {number}" for number in range(COLOURS)]
+    live = run_of(scheduler, 0, *first, "one too many")
+    before = colours(live)
+    assert before["one too many"] is None
+    assert {before[name] for name in first} == {*range(COLOURS)}
+    # while they are in sight nothing changes, however many tasks the new one gets
+    live = run_of(scheduler, 5, "one too many", "one too many")
+    assert (colours(live), live.labels.recoloured) == (before, 0)
+    # after a pause another graph begins: what is in it has colours, and keeps those it had
+    later = 5 + graph_of_live.PAUSE + 10
+    live = run_of(scheduler, later, first[3], "one too many", "new")
+    after = colours(live)
+    assert after[first[3]] == before[first[3]]
+    seen = [after[name] for name in (first[3], "one too many", "new")]
+    assert None not in seen
+    assert len({*seen}) == 3
+    assert live.labels.recoloured == 2
+    assert len([each for each in after.values() if each is not None]) == COLOURS
+
+
+def test_a_label_with_a_task_under_way_keeps_its_colour(scheduler: Scheduler) -> None:
+    names = [f"first {number}" for number in range(COLOURS)]
+    scheduler.play((0, "stays", "submitted", labelled("stays")))
+    run_of(scheduler, 1, *names[1:])
+    live = scheduler.live
+    live.graph.end()  # as a gap does it
+    live = run_of(scheduler, 10, *(f"second {number}" for number in range(COLOURS)))
+    assert colours(live)["stays"] == 0
+    grey = [name for name, colour in colours(live).items() if colour is None]
+    assert grey == [*names[1:], f"second {COLOURS - 1}"]
+
+
+def test_what_has_no_name_of_its_own_takes_no_colour(scheduler: Scheduler) -> None:
+    live = scheduler.play((0, "a", "succeeded", on("e1")), missed=True)
+    assert colours(live) == {BEFORE: None}
+    live = scheduler.play((1, "b", "submitted", labelled(None)))
+    assert colours(live)[NONE] == 0
 
 
 def test_what_comes_and_ends_is_counted_by_second(scheduler: Scheduler) -> None:

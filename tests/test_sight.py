@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from typing import Any
+from unittest import mock
 
 import pytest
 from jupyter_client.session import DELIM
@@ -15,6 +16,8 @@ from ipp_richsched.wire.requests import ANSWER, HAPPENINGS, REQUEST, STATUS, WHY
 
 from .lists import Frames, ListCluster
 from .scripted import Client, Start
+
+CLOCK = "ipp_richsched.scheduler.sight.time.time"
 
 
 def request_of(cluster: Any, **content: Any) -> list[bytes]:
@@ -93,6 +96,26 @@ def test_times_are_of_the_wall_clock() -> None:
     [story] = answer["stories"]
     assert story["submitted"] == pytest.approx(answer["time"] - 10, abs=0.01)
     assert story["expires"] == pytest.approx(answer["time"] + 40, abs=0.01)
+
+
+def test_a_clock_that_is_set_back_turns_nothing_round() -> None:
+    cluster = ListCluster()
+    cluster.register(b"a")
+    cluster.submit()
+    cluster.run()
+    page = ask(cluster, request="happenings", mark="")
+    begun = page["happenings"][-1]["when"]
+    wall = time.time()
+    with mock.patch(CLOCK, return_value=wall - 3600):
+        cluster.wait(10)
+        cluster.submit()
+        cluster.run()
+        later = ask(cluster, request="happenings", mark=page["mark"])
+        assert later["happenings"][0]["when"] == pytest.approx(begun + 10, abs=0.1)
+        assert later["time"] >= page["time"] + 10
+    # forward it is followed: the machine may have slept
+    with mock.patch(CLOCK, return_value=wall + 3600):
+        assert ask(cluster, request="status", oldest=0)["time"] == pytest.approx(wall + 3600)
 
 
 def test_an_error_with_half_a_character_can_be_told() -> None:

@@ -27,7 +27,8 @@ class Happening:
         engine), ``'again'`` (the attempt is over, and it is ready again), ``'succeeded'`` or
         ``'failed'``.
     label : str or None
-        Of a task that was submitted: its label, or the name of its function.
+        Of a task that was submitted: its label, or the name of its function.  This and the next
+        four also stand at what comes later, if the submission of the task is forgotten by then.
     priority : int
         Of a task that was submitted.
     cost : float or None

@@ -117,6 +117,12 @@ class Story:
         self._lines: deque[Line] = deque(maxlen=LINES)
         self.note = self._lines.append
 
+    @property
+    def forgotten_until(self) -> float:
+        """What happened before this is forgotten, and some of what happened then may be."""
+        lines = self._lines
+        return lines[0][0] if len(lines) == lines.maxlen else -math.inf
+
     def about(self, msg_ids: Collection[str]) -> dict[str, list[Line]]:
         """The lines about some tasks, the oldest first; O(`LINES`), for one as for many.
 

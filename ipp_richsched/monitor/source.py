@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -16,6 +17,9 @@ from ..client.why import Story, why
 
 OLDEST = 100
 """Of how many waiting tasks it asks why they wait."""
+
+_PATIENCE = 1.0
+"""Seconds for which whoever closes a client waits for the answer to the last question."""
 
 T = TypeVar("T")
 
@@ -68,6 +72,8 @@ class Cluster:
         self._stack = ExitStack()
         self._client: OneClient | None = None
         self._file: bytes | None = None
+        self._lock = threading.Lock()
+        self._is_closed = False
 
     def status(self) -> Status:
         """How things stand."""
@@ -86,13 +92,27 @@ class Cluster:
         return self._ask(lambda client: client.stories(msg_ids))
 
     def close(self) -> None:
-        """Close the client."""
-        self._client = None
-        self._stack.close()
+        """Close the client: ask no more.
+
+        Whoever is asking just now, in another thread, may be at it for long.  Then the client is
+        closed when it is done.
+        """
+        self._is_closed = True
+        self._close_if_idle(_PATIENCE)
 
     def _ask(self, what: Callable[[OneClient], T]) -> T:
+        try:
+            with self._lock:
+                if self._is_closed:
+                    raise RuntimeError("the client is closed")
+                return self._ask_alone(what)
+        finally:
+            if self._is_closed:
+                self._close_if_idle(0)
+
+    def _ask_alone(self, what: Callable[[OneClient], T]) -> T:
         if self._client is not None and self._file != self._read():
-            self.close()
+            self._drop()
         try:
             if self._client is None:
                 self._file = self._read()
@@ -102,6 +122,17 @@ class Cluster:
             self._client = None  # the next question makes a new one
             self._stack.__exit__(*sys.exc_info())  # which may raise an error that says more
             raise
+
+    def _close_if_idle(self, patience: float) -> None:
+        if self._lock.acquire(timeout=patience):
+            try:
+                self._drop()
+            finally:
+                self._lock.release()
+
+    def _drop(self) -> None:
+        self._client = None
+        self._stack.close()
 
     def _read(self) -> bytes | None:
         try:

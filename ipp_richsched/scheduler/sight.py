@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections.abc import Callable
@@ -46,10 +47,11 @@ class Sights:
         self._process = psutil.Process()
         self._version = version("ipp-richsched")  # which reads a file
         self._run = uuid.uuid4().hex
+        self._offset = -math.inf
 
     def status(self, client: bytes, oldest: int) -> dict[str, Any]:
         """The answer to a `STATUS` request of a client."""
-        now, wall = self._clock(), time.time()
+        now, wall = self._times()
         status = self._core.status(now=now, oldest=oldest)
         return {
             "time": wall,
@@ -64,7 +66,7 @@ class Sights:
 
     def why(self, msg_ids: list[str]) -> dict[str, Any]:
         """The answer to a `WHY` request."""
-        now, wall = self._clock(), time.time()
+        now, wall = self._times()
         sight = Sight(now, wall, self._names)
         tales = self._core.why(msg_ids, now=now)
         return {"time": wall, "stories": [sight.story(tale) for tale in tales]}
@@ -72,8 +74,19 @@ class Sights:
     def happenings(self, mark: str) -> dict[str, Any]:
         """The answer to a `HAPPENINGS` request; raises ValueError if the mark is none."""
         page = self._core.happenings(mark_of(mark, self._run))
-        now, wall = self._clock(), time.time()
+        now, wall = self._times()
         return {"time": wall, **page_of(page, self._run, Sight(now, wall, self._names))}
+
+    def _times(self) -> tuple[float, float]:
+        """The time by the core's clock, and in seconds of the epoch.
+
+        Readers put the answers together, so a later happening has a later time in them, although
+        people set clocks back.  They are followed forward: after a night in which the machine
+        slept, the time of the day is right again.
+        """
+        now = self._clock()
+        self._offset = max(self._offset, time.time() - now)
+        return now, now + self._offset
 
     def _settings(self) -> dict[str, Any]:
         """Those that are not the default."""

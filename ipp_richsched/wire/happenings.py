@@ -68,6 +68,7 @@ def _row(happening: Happening, sight: Sight, engines: set[bytes]) -> dict[str, A
         if parents:
             row["parents"] = parents
             row["parents_more"] = parents_more
+    if what == SUBMITTED:
         return row
     engine: Any = detail
     if what in (AGAIN, FAILED):

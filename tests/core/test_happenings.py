@@ -110,6 +110,49 @@ def test_it_is_said_that_some_are_forgotten() -> None:
     assert not ask(driver, page.mark).missed
 
 
+def test_of_a_task_whose_submission_is_forgotten_what_comes_next_tells_what_it_is() -> None:
+    driver = Driver("a")
+    forgetful(driver, 5)
+    driver.submit("first")
+    driver.submit("join", after=["first"], label="join", priority=2, cost=4.0)
+    driver.submit("old", label="fit")
+    driver.wait(1.0)
+    driver.submit("new", label="fit")
+    driver.wait(1.0)
+    driver.reply("a", "first")
+    page = ask(driver)
+    assert ("join", SUBMITTED) not in told(page)
+    found = find(page, "join", READY)
+    assert (found.rich, found.parents) == (RichFlags(2, cost=4.0, label="join"), ("first",))
+    # the engine is told with it
+    assert find(page, "join", ASSIGNED).detail == b"a"
+    assert find(page, "join", ASSIGNED).rich == found.rich
+    # what has finished is no longer known
+    assert find(page, "first", SUCCEEDED).rich is None
+
+
+def test_of_a_task_that_came_back_nobody_knows_whether_its_submission_is_forgotten() -> None:
+    driver = Driver("a")
+    driver.submit("t", retries=5, label="fit")
+    driver.wait(1.0)
+    driver.reply("a", "t", status="error")
+    assert find(ask(driver), "t", AGAIN).rich is None  # nothing is forgotten yet
+    forgetful(driver, 2)
+    for _ in range(2):
+        driver.wait(1.0)
+        driver.reply("a", "t", status="error")
+        page = ask(driver)
+        assert told(page) == [("t", ASSIGNED), ("t", AGAIN)]
+        assert [each.rich for each in page.happenings] == [RichFlags(label="fit")] * 2
+
+
+def test_what_is_remembered_is_told_once() -> None:
+    driver = Driver("a")
+    driver.submit("t", label="fit")
+    page = ask(driver)
+    assert [each.rich is not None for each in page.happenings] == [True, False, False]
+
+
 def test_of_a_moment_that_is_half_forgotten_nothing_is_told_twice() -> None:
     driver = Driver()
     forgetful(driver, 5)

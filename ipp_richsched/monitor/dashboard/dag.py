@@ -6,12 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Iterable
 from itertools import pairwise
+from textwrap import shorten
 from typing import Any
 
 from bokeh.models import ColumnDataSource, Range1d
 
 from ...workflows.layers import layers_of, positions
-from ..figures.look import INK, add_tools
+from ..figures.look import CHARACTER, INK, add_tools, room_for
 from ..live.graph import Graph, Group
 from ..live.tasks import LiveTask
 from .look import CHILD, CHOSEN, PARENT, STATES, filling
@@ -22,8 +23,9 @@ from .words import name_of
 _FEW = 30  # so many tasks have names beside them
 _FEW_GROUPS = 6  # so many layers have room for words beside groups
 _FEW_LAYERS = 14  # so many layers have words above them
+_REASON = 200  # so many of a reason
 _CHARACTERS = 18  # so many of a name are written
-_WIDE, _HIGH = 430, 190  # pixels, about, if the page is not large
+_WIDE, _HIGH = 430, 190  # pixels, about, before the browser has said it
 _EDGES = 3_000  # of more edges, only those of the critical path are drawn
 _LIT = 500  # so many other tasks are marked at most
 
@@ -69,7 +71,10 @@ class Dag:
         self._lit = _source("lit nodes", ["x", "y", "size", "colour"])
         self._lit_edges = _source("lit edges", [*_ENDS, "colour"])
         self._x_range, self._y_range = Range1d(start=-0.6, end=1), Range1d(start=1, end=-1.4)
+        self._size: tuple[float, float] = (_WIDE, _HIGH)
         self.figure = self._draw()
+        for name in ("inner_width", "inner_height"):
+            self.figure.on_change(name, self._resize)
 
     @property
     def _graph(self) -> Graph:
@@ -96,6 +101,10 @@ class Dag:
         is_new, self._drawn = drawn != self._drawn, drawn
         if is_new:
             self._place()
+        if not graph.is_few or is_new:
+            self._words.data = columns_of(_WORDS, self._named())
+        if is_new:
+            self._fit()
         critical = self._watch.critical_path()
         if is_new or critical is not self._critical:
             self._critical = critical
@@ -105,8 +114,6 @@ class Dag:
             self.nodes.data = columns
         else:
             patch(self.nodes, columns)
-        if not graph.is_few or is_new:
-            self._words.data = columns_of(_WORDS, self._named())
 
     def light(self, task: LiveTask | None) -> None:
         """Mark a task, what it waited for, and what waits for it."""
@@ -192,15 +199,36 @@ class Dag:
         self._edges.data = columns_of(_ENDS, self._lines(edges if len(edges) <= _EDGES else []))
         glyph = self._lines_drawn.glyph
         glyph.line_alpha = min(0.8, max(0.15, 150 / max(1, len(edges))))
+
+    def _fit(self) -> None:
+        """Leave room for the words beside and above the dots, in pixels as the figure has them."""
+        wide, high = self._size
         right = max((x for x, _ in self._places.values()), default=0.0)
         bottom = max((y for _, y in self._places.values()), default=0.0)
-        room = 1.2 if graph.is_few and len(parents) > _FEW else 1.8
-        self._x_range.update(start=-0.6, end=right + room)
-        above = 0.9 + 0.3 * (bottom + 1) if graph.is_few and len(parents) > _FEW else 1.2
-        self._y_range.update(start=bottom + 1.0, end=-above)
-        self._dot = max(5.0, min(16.0, _HIGH / (bottom + 2.8), 0.85 * _WIDE / (right + 1.5)))
-        self._largest = min(26.0, _HIGH / (bottom + 2.8), 0.85 * _WIDE / (right + 1.5))
+        words = [*zip(*(self._words.data[name] for name in _WORDS), strict=True)]
+        beside = room_for(
+            (
+                (right - x, CHARACTER * len(word) * math.cos(angle) + 24)
+                for x, _, word, angle in words
+            ),
+            *(right + 0.6, wide),
+        )
+        above = room_for(
+            ((y, CHARACTER * len(word) * math.sin(angle) + 20) for _, y, word, angle in words),
+            *(bottom + 1.0, high),
+        )
+        self._x_range.update(start=-0.6, end=right + max(0.6, beside))
+        self._y_range.update(start=bottom + 1.0, end=-max(1.0, above))
+        self._dot = max(5.0, min(16.0, high / (bottom + 2.8), 0.85 * wide / (right + 1.5)))
+        self._largest = min(26.0, high / (bottom + 2.8), 0.85 * wide / (right + 1.5))
         self._text.glyph.x_offset = self._dot / 2 + 2
+
+    def _resize(self, attribute: str, old: int, new: int) -> None:
+        """The browser says how large the figure is."""
+        wide, high = self._size
+        self._size = (new, high) if attribute == "inner_width" else (wide, new)
+        self._fit()
+        patch(self.nodes, columns_of(_NODES, self._dots()))
 
     def _dots(self) -> Iterable[tuple[Any, ...]]:
         graph = self._graph
@@ -214,7 +242,7 @@ class Dag:
                     "#000000" if is_on else "#666666",
                     2.0 if is_on else 0.6,
                     self._dot,
-                    f"{name_of(task)}: {task.state}" + (f", {task.reason}" if task.reason else ""),
+                    f"{name_of(task)}: {task.state}{_why(task)}",
                     task.number,
                 )
             return
@@ -281,6 +309,11 @@ class Dag:
 
     def _called(self, group: Group) -> str:
         return self._watch.live.labels[group.label].name
+
+
+def _why(task: LiveTask) -> str:
+    """Why it failed, as far as there is room where somebody points at it."""
+    return f", {shorten(task.reason, _REASON, placeholder=' …')}" if task.reason else ""
 
 
 def _progress(group: Group) -> str:

@@ -10,12 +10,19 @@ from bokeh.models import DatetimeTickFormatter
 from ...workflows.palette import STATES as _STATES
 from ...workflows.palette import group_colours
 from ..figures.look import blank
+from ..live.labels import COLOURS, Labels
 
-STATES = {**_STATES, "ready": "#F5C242", "lost": "#8C8C8C", "unknown": "#CFCFCF"}
+STATES = {
+    "waiting": _STATES["waiting"],
+    "ready": "#F5C242",
+    **{state: colour for state, colour in _STATES.items() if state != "waiting"},
+    "lost": "#6E6E6E",
+    "unknown": "#B9B9B9",
+}
 """By the state of a task."""
 
-GROUPS = [*group_colours([f"{number}" for number in range(9)]).values()]
-"""By the number of a label; all from the ninth on have the last one."""
+*GROUPS, OTHER_GROUPS = group_colours([f"{number}" for number in range(COLOURS + 1)]).values()
+"""By the number of the colour of a label; and that of all other labels."""
 
 CHOSEN, PARENT, CHILD = "#C0392B", "#0072B2", "#D55E00"
 """What marks a task that was chosen, what it waited for, and what waits for it."""
@@ -44,9 +51,10 @@ def clock() -> DatetimeTickFormatter:
     )
 
 
-def group_colour(number: int | None) -> str:
-    """The colour of a label."""
-    return GROUPS[-1 if number is None else min(number, len(GROUPS) - 1)]
+def group_colour(labels: Labels, number: int | None) -> str:
+    """The colour of a label, given its number; None: it has none."""
+    colour = None if number is None else labels[number].colour
+    return OTHER_GROUPS if colour is None else GROUPS[colour]
 
 
 def filling(name: str, **options: Any) -> Any:

@@ -12,7 +12,7 @@ from bokeh.document import Document
 from bokeh.model import DataModel
 from bokeh.models import CustomJS
 
-from . import words
+from . import keys, words
 from .dag import Dag
 from .rates import Rates
 from .stream import Stream
@@ -120,9 +120,14 @@ class DashboardPage:
         """What is written where, as long as it is known."""
         live, status = self._watch.live, self._watch.status
         found: dict[str, Callable[[], str]] = {
-            "verdict": lambda: words.verdict(status, self._watch.error, self._watch.answers),
+            "verdict": lambda: words.verdict(
+                status, self._watch.error, self._watch.answers, live.losses
+            ),
             "notes": lambda: words.notes(live),
             "stream-note": lambda: words.stream_note(live),
+            "stream-labels": lambda: keys.labels(live),
+            "stream-marks": lambda: keys.marks(live),
+            "dag-states": lambda: keys.states(live.graph),
             "dag-note": lambda: self._dag.note,
             "labels": lambda: words.labels(live, status),
             "story": self._story,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..figures.look import show_legend
 from ..live.model import Live
 from ..live.series import Counts
 from .look import EDGE, clock, filling, milliseconds
@@ -43,13 +44,7 @@ class Rates:
                 line_width=1.6,
                 legend_label=f"{name} a second",
             )
-        plot.legend.location = "top_left"
-        plot.legend.orientation = "horizontal"
-        plot.legend.label_text_font_size = "11px"
-        plot.legend.background_fill_alpha = 0.6
-        plot.legend.border_line_color = None
-        plot.legend.padding = 2
-        plot.legend.margin = 2
+        show_legend(plot)
 
     def update(self) -> None:
         """Show what has changed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bokeh.events import RangesUpdate, Reset
@@ -49,6 +50,8 @@ class Stream:
     def __init__(self, live: Live) -> None:
         self._live = live
         self._known = 0
+        self._recoloured = 0
+        self._closer: Sequence[int] = ()
         self._rows_named: list[str] = []
         self._is_followed = True
         self._now = 0.0
@@ -82,6 +85,8 @@ class Stream:
         """Show what has changed; it is now this late."""
         self._now = now
         self._name_rows()
+        if self._live.labels.recoloured != self._recoloured:
+            self._recolour()
         self._stream_recent()
         self._old.update()
         self._running.data = self._works_on(now)
@@ -213,6 +218,20 @@ class Stream:
         if new:
             self._recent.stream(columns_of(_COLUMNS, map(self._thinned, new)), rollover=RECENT)
 
+    def _recolour(self) -> None:
+        """A label has another colour: what is drawn already is drawn once more."""
+        self._recoloured = self._live.labels.recoloured
+        bars = self._live.bars
+        recent = map(bars.thin, range(max(0, self._known - RECENT), self._known))
+        self._recent.data = columns_of(_COLUMNS, map(self._thinned, recent))
+        self._old.forget()
+        self._draw_closer()
+
+    def _draw_closer(self) -> None:
+        """Draw what somebody looks closer at, each bar by itself."""
+        shown = map(self._live.bars.thin, self._closer)
+        self._detail.data = columns_of(_COLUMNS, map(self._thinned, shown))
+
     def _hatch(self, bars: list[Thin]) -> None:
         """Hatch bars that did not end well."""
         rows = []
@@ -232,13 +251,13 @@ class Stream:
             if held is not None and held.since is not None:
                 task = held.task
                 text = f"{name_of(task)} on {self._live.row_names[engine.row]}, still running"
-                bar = (engine.row, milliseconds(held.since), end, group_colour(task.group))
+                bar = (engine.row, milliseconds(held.since), end, self._colour(task.group))
                 rows.append((*bar, "#000000", 1.0, text, task.number))
         return columns_of(_COLUMNS, rows)
 
     def _thinned(self, bar: Thin) -> tuple[Any, ...]:
         state = END_STATES[bar.end_state]
-        colour = group_colour(bar.group)
+        colour = self._colour(bar.group)
         # of a bar that is hardly wider than its border, only that would be seen
         border = colour if bar.right - bar.left < self._room / 300 else "#666a70"
         return (
@@ -251,6 +270,9 @@ class Stream:
             self._text(bar),
             bar.task,
         )
+
+    def _colour(self, group: int) -> str:
+        return group_colour(self._live.labels, group)
 
     def _text(self, bar: Thin) -> str:
         task = self._live.tasks[bar.task]
@@ -275,7 +297,8 @@ class Stream:
 
     def _look_at_all(self, event: Any) -> None:
         self._is_followed = True
-        self._detail.data = columns_of(_COLUMNS, ())
+        self._closer = ()
+        self._draw_closer()
         self._old_bars.visible = True
         self._follow()
 
@@ -290,8 +313,8 @@ class Stream:
         times = zip(bars.lefts[:old], bars.rights, strict=False)
         places = [i for i, (left, right) in enumerate(times) if right >= begin and left <= end]
         is_close = len(places) <= DETAIL
-        shown = [bars.thin(place) for place in places] if is_close else []
-        self._detail.data = columns_of(_COLUMNS, map(self._thinned, shown))
+        self._closer = places if is_close else []
+        self._draw_closer()
         self._old_bars.visible = not is_close
 
 

@@ -44,10 +44,15 @@ class Follower(Generic[T]):
     def __init__(
         self, rows: Rows[T], names: list[str], show: Callable[[T], tuple[Any, ...]]
     ) -> None:
+        self._rows = rows
         self._reader = Reader(rows)
         self._names = names
         self._show = show
         self.source = ColumnDataSource({name: [] for name in names})
+
+    def forget(self) -> None:
+        """Send all of it next time: rows are shown otherwise now."""
+        self._reader = Reader(self._rows)
 
     def update(self) -> None:
         """Send what has changed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from ...client.why import Story
 from ..asker import Asker
 from ..live.model import Live
 from ..live.tasks import LiveTask
+
+_LOG = logging.getLogger(__name__)
 
 PAGES = 21
 """So many pages of happenings are asked for at a time: more than the scheduler remembers."""
@@ -53,8 +56,10 @@ class Answer:
     ----------
     status : Status or None
         How things stand, if that is known.
+    mark : str
+        Behind which mark they were asked for.
     happenings : list of Happenings
-        What happened, as far as it came.
+        What happened since, as far as it came.
     stories : list of Story
         Those of the chosen tasks.
     error : str or None
@@ -62,6 +67,7 @@ class Answer:
     """
 
     status: Status | None = None
+    mark: str = ""
     happenings: list[Happenings] = field(default_factory=list)
     stories: list[Story] = field(default_factory=list)
     error: str | None = None
@@ -147,36 +153,52 @@ class Watch:
         pages = list(self._pages)
         if not pages:
             return None
-        answer = Answer()
+        answer = Answer(mark=self._mark)
+        mark = answer.mark
         try:
             answer.status = self._source.status()
             for _ in range(PAGES):
-                answer.happenings.append(page := self._source.happenings(self._mark))
-                self._mark = page.mark
+                answer.happenings.append(page := self._source.happenings(mark))
+                mark = page.mark
                 if not page.more:
                     break
             chosen = sorted({page.chosen for page in pages if page.chosen is not None})
             if chosen:
                 answer.stories = self._source.stories(chosen)
-        except Exception as error:  # what has come must not be lost: the mark is behind it
-            answer.error = " ".join(f"{error}".split()) or type(error).__name__
+        except Exception as error:  # what has come before it is taken in all the same
+            answer.error = _in_one_line(error)
         return answer
 
     # -- in the thread of the pages ----------------------------------------------------
 
     def _take(self, answer: Answer) -> None:
+        self.error = answer.error
         if answer.status is not None:
             self.status = answer.status
-        for page in answer.happenings:
-            self.live.take(page)
-        if answer.status is not None:
-            self.live.note_engines(answer.status.engines)
+        try:
+            self._take_happenings(answer)
+        except Exception as error:
+            self.error = f"what happened could not be taken in: {_in_one_line(error)}"
+            _LOG.exception("what happened could not be taken in")
         for story in answer.stories:
             self.stories[story.msg_id] = story
-        self.error = answer.error
-        if answer.error is None:
+        if self.error is None:
             self.answers += 1
         if answer.happenings and answer.happenings[-1].more:
             self._asker.ask_now()
         for each in self._pages:
             each.tell()
+
+    def _take_happenings(self, answer: Answer) -> None:
+        if answer.mark != self._mark:
+            return  # they were asked for once more before those of the last answer were taken in
+        for page in answer.happenings:
+            self.live.take(page)
+            self._mark = page.mark  # not before: what was not taken in is asked for again
+        if answer.status is not None:
+            is_more = bool(answer.happenings) and answer.happenings[-1].more
+            self.live.note(answer.status, answer.error is None and not is_more)
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(f"{error}".split()) or type(error).__name__

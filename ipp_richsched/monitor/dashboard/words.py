@@ -9,12 +9,12 @@ from datetime import datetime
 from html import escape
 
 from ...client.data import short, span
-from ...client.holdups import holdups
+from ...client.holdups import Holdup, Level, holdups
 from ...client.status import Status
 from ...client.why import Story
 from .. import tables
 from ..live.labels import progress_of
-from ..live.model import Live
+from ..live.model import Failures, Live, Loss
 from ..live.tasks import LiveTask
 from .look import STATES, group_colour
 
@@ -27,6 +27,8 @@ ROWS = 100
 _LINKS = 12  # so many other tasks are named in a story
 
 _IN_BAR = ("succeeded", "failed", "never ran", "lost", "running", "ready", "waiting", "unknown")
+
+_THEM = ("they", "them")
 
 _ID = re.compile(r"\S{30,}")
 
@@ -44,22 +46,41 @@ def clock(when: float) -> str:
 # -- above the panels --------------------------------------------------------------------
 
 
-def verdict(status: Status | None, error: str | None, answers: int) -> str:
-    """What holds the run up, the worst first and large; if nobody answers, that comes first."""
+def verdict(
+    status: Status | None, error: str | None, answers: int, losses: Sequence[Loss] = ()
+) -> str:
+    """What holds the run up, the worst first and large; if nobody answers, that comes first.
+
+    What was lost with a controller is said as long as the dashboard runs, since nobody else knows
+    of it: no later answer of a scheduler will.
+    """
     found: list[tuple[str, str, str]] = []
     if error is not None:
         more = " Trying again; what is below is from before." if answers else " Trying again."
         found.append(("none", "NO ANSWER", f"{_sentence(error.rstrip('.'))}{more}"))
-    if status is not None:
-        found += [
-            (holdup.level.name.lower(), holdup.level.word, holdup.text)
-            for holdup in holdups(status)
-        ]
+    told = holdups(status) if status is not None else []
+    if losses:  # this has a place, whatever else there is
+        lost = Holdup(Level.FAILED, _lost(losses))
+        room = SENTENCES - len(found) - 1
+        told = sorted([lost, *told[:room]], key=lambda holdup: -holdup.level)
+    found += [(holdup.level.name.lower(), holdup.level.word, holdup.text) for holdup in told]
     if not found:
         found.append(("wait", "...", "The scheduler is asked how things stand."))
     return "".join(
         f'<li class="{level}"><b>{word}</b><span>{escape(text)}</span></li>'
         for level, word, text in found[:SENTENCES]
+    )
+
+
+def _lost(losses: Sequence[Loss]) -> str:
+    number = sum(loss.number for loss in losses)
+    one = number == 1
+    what, they, them = ("1 task was", "it", "it") if one else (f"{number:,} tasks were", *_THEM)
+    last = clock(losses[-1].when)
+    when = f"at {last}" if len(losses) == 1 else f"{len(losses):,} times, the last at {last}"
+    return (
+        f"{what} lost: {they} had not finished when the controller went. Another one was started"
+        f" {when}, and knows nothing of {them}. Submit {them} again."
     )
 
 
@@ -96,9 +117,9 @@ def notes(live: Live) -> str:
         found.append(f"single tasks are known since {clock(live.since)}; older ones are forgotten")
     for begin, end in live.gaps[-2:]:
         found.append(f"what happened from {clock(begin)} to {clock(end)} was missed")
-    if live.lost:
-        what = "1 task was" if live.lost == 1 else f"{live.lost:,} tasks were"
-        found.append(f"{what} lost with a controller that went before they were finished")
+    if live.skipped:
+        what = "1 happening" if live.skipped == 1 else f"{live.skipped:,} happenings"
+        found.append(f"{what} could not be taken in, the first: {live.skipped_text}")
     return escape(_sentence("; ".join(found)))
 
 
@@ -133,7 +154,14 @@ def waiting(status: Status) -> str:
 def engines(status: Status) -> str:
     """What engines do; those with which something is wrong first."""
     rows = tables.engines(status).rows
-    shown = [_row(row.cells[:5], row.style, row.task, right=(2, 3, 4)) for row in rows[:ROWS]]
+    paused = {engine.uuid for engine in status.engines if engine.paused}
+    shown = []
+    for row in rows[:ROWS]:
+        # what failed there is marked by itself: an engine that is idle is well
+        style = "warn" if row.key in paused else "dim" if row.values[2] == 0 else ""
+        style = "bad" if row.style == "bad" else style
+        bad = (4,) if row.values[4] else ()
+        shown.append(_row(row.cells[:5], style, row.task, right=(2, 3, 4), bad=bad))
     heads = ["engine", "works on", "load", "done", "failed"]
     return _table(heads, shown, "No engine is registered.", len(rows) - len(shown), right=(2, 3, 4))
 
@@ -146,9 +174,12 @@ def labels(live: Live, status: Status | None) -> str:
     for name, number, states in found[:ROWS]:
         done = states["succeeded"]
         failed = states["failed"] + states["never ran"]
-        bad = f'<span class="bad">{failed:,} failed</span>' if failed else ""
+        counts = {"failed": failed, "lost": states["lost"]}
+        bad = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+        bad = f'<span class="bad">{bad}</span>' if bad else ""
+        colour = group_colour(live.labels, number)
         rows.append(
-            f'<tr><td class="label"><i style="background:{group_colour(number)}"></i>{escape(name)}'
+            f'<tr><td class="label"><i style="background:{colour}"></i>{escape(name)}'
             f"</td><td>{_bar(states)}</td>"
             f'<td class="number">{done:,}/{states.total():,}</td><td>{bad}</td></tr>'
         )
@@ -157,20 +188,31 @@ def labels(live: Live, status: Status | None) -> str:
 
 def failures(live: Live, status: Status) -> str:
     """What has failed, by the error with which it began, the most frequent first."""
-    rows = []
+    rows = [
+        _failure(
+            loss.number,
+            "lost with their controller",
+            f"not finished when it went; another one was started at {clock(loss.when)}",
+            loss.first,
+        )
+        for loss in reversed(live.losses)
+    ]
     causes = sorted(status.causes.items(), key=lambda each: -each[1])
     for name, number in causes[:ROWS]:
-        known = live.failures.get(name)
-        links = text = ""
-        if known is not None:
-            links = ", ".join(_link(task) for task in known.first)
-            links += f" and {number - len(known.first):,} more" * (number > len(known.first))
-            text = f'<div class="pale">{escape(known.text)}</div>' if known.text else ""
-        rows.append(
-            f'<tr><td class="number bad">{number:,}</td><td><b>{escape(name)}</b>{text}'
-            f"<div>{links}</div></td></tr>"
-        )
-    return _table([], rows, "Nothing has failed.", len(causes) - len(rows))
+        known = live.failures.get(name, Failures())
+        rows.append(_failure(number, name, known.text, known.first))
+    return _table([], rows, "Nothing has failed.", max(0, len(causes) - ROWS))
+
+
+def _failure(number: int, name: str, text: str | None, first: Sequence[LiveTask]) -> str:
+    """So many tasks that failed in the same way, and the first of them."""
+    links = ", ".join(map(_link, first))
+    links += f" and {number - len(first):,} more" * bool(first and number > len(first))
+    pale = f'<div class="pale">{escape(text)}</div>' if text else ""
+    return (
+        f'<tr><td class="number bad">{number:,}</td><td><b>{escape(name)}</b>{pale}'
+        f"<div>{links}</div></td></tr>"
+    )
 
 
 def story(live: Live, msg_id: str, told: Story | None) -> str:
@@ -238,17 +280,29 @@ def _table(
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{tail}"
 
 
-def _row(cells: Sequence[str], style: str, task: str | None, right: Iterable[int] = ()) -> str:
+def _row(
+    cells: Sequence[str],
+    style: str,
+    task: str | None,
+    right: Iterable[int] = (),
+    bad: Iterable[int] = (),
+) -> str:
     shown = "".join(
-        f"<td{_number(place in right)}>{escape(_ID.sub(lambda found: short(found[0]), cell))}</td>"
+        f"<td{_number(place in right, place in bad)}>{escape(_without_ids(cell))}</td>"
         for place, cell in enumerate(cells)
     )
     link = f' data-task="{escape(task)}"' if task is not None else ""
     return f'<tr class="{style}"{link}>{shown}</tr>'
 
 
-def _number(is_one: bool) -> str:
-    return ' class="number"' if is_one else ""
+def _without_ids(text: str) -> str:
+    """A text in which ids are short: whole ones leave no room."""
+    return _ID.sub(lambda found: short(found[0]), text)
+
+
+def _number(is_one: bool, is_bad: bool = False) -> str:
+    classes = " ".join(["number"] * is_one + ["bad"] * is_bad)
+    return f' class="{classes}"' if classes else ""
 
 
 def _link(task: LiveTask) -> str:

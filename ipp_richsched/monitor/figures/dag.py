@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from ...workflows.dag import layer_text, short_name
 from ...workflows.layers import layers_of, positions
 from ...workflows.palette import STATES
 from ...workflows.runs import Run
-from .look import add_legend_entry, add_tools, blank, show_legend
+from .look import CHARACTER, add_legend_entry, add_tools, blank, room_for, show_legend
 
 NODES = 5_000
 """How many tasks are drawn at most."""
@@ -23,6 +24,7 @@ EDGES = 20_000
 _FEW = 60  # so many tasks have names beside them
 _FEW_LAYERS = 12  # so many layers have words above them
 _WIDE = 900  # pixels of a figure, about
+_NARROW = 650  # and on a page that is not large
 
 
 class Graph(NamedTuple):
@@ -106,10 +108,17 @@ def dag_figure(
     """
     columns, rows = size
     high = round(max(160, min(26 * (rows + 2), 620)))
+    heads = [*zip(*words.data.values(), strict=True)]
+    rises = ((y, CHARACTER * len(text) * math.sin(angle) + 20) for _, y, text, angle in heads)
+    above = room_for(rises, rows + 0.9, high)
+    reaches = (
+        (columns - x, CHARACTER * len(text) * math.cos(angle) + 10) for x, _, text, angle in heads
+    )
+    beside = room_for(reaches, columns + 0.6, _NARROW)
     plot = blank(
         high + 40,
-        x_range=Range1d(start=-0.6, end=columns + 0.9),
-        y_range=Range1d(start=rows + 0.9, end=-2.4 if any(words.data["angle"]) else -1.0),
+        x_range=Range1d(start=-0.6, end=columns + max(0.9, beside)),
+        y_range=Range1d(start=rows + 0.9, end=-max(1.0, above)),
         name="dag",
     )
     plot.axis.visible = False

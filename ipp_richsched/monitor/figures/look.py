@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from bokeh.models import BoxZoomTool, HoverTool, PanTool, ResetTool, TapTool, WheelZoomTool
@@ -9,6 +10,9 @@ from bokeh.plotting import figure
 
 INK, PALE, GRID = "#333333", "#888888", "#EEEEEE"
 FONT = "system-ui, 'Helvetica Neue', Arial, sans-serif"
+
+CHARACTER = 6.2
+"""Pixels that a character of 11 pixels takes, about."""
 
 _TIP = [("", "@text")]
 """What is shown of a thing under the mouse; as rows, since Bokeh 3.5 takes a text for HTML."""
@@ -67,6 +71,26 @@ def add_tools(
     plot.add_tools(pan, BoxZoomTool(dimensions=dimensions), wheel, ResetTool(), hover, tap)
     plot.toolbar.active_drag = pan
     plot.toolbar.active_scroll = None
+
+
+def room_for(words: Iterable[tuple[float, float]], span: float, pixels: float) -> float:
+    """How much room there has to be at an edge of a figure, so that no word is cut off.
+
+    Parameters
+    ----------
+    words : iterable of tuple of float
+        How far the beginning of a word is from the edge, without that room, and how many pixels it
+        takes towards it.
+    span : float
+        How long the axis is without that room.
+    pixels : float
+        How long the axis is with it, in pixels.
+    """
+    found = 0.0
+    for distance, needed in words:
+        least = min(needed, 0.6 * pixels)
+        found = max(found, (least * span - distance * pixels) / (pixels - least))
+    return found
 
 
 def add_legend_entry(plot: Any, name: str, **look: Any) -> None:

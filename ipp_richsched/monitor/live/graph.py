@@ -52,6 +52,8 @@ class Graph:
 
     Attributes
     ----------
+    number : int
+        Which one it is: each graph has a higher one than those before it.
     since : float or None
         When its first task was submitted.
     tasks : list of LiveTask
@@ -69,9 +71,11 @@ class Graph:
         self._unfinished = 0
         self._idle_since: float | None = None
         self.version = 0
+        self.number = 0
         self._begin(None)
 
     def _begin(self, since: float | None) -> None:
+        self.number += 1
         self.since = since
         self._is_over = False
         self.tasks: list[LiveTask] = []

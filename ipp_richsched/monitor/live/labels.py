@@ -14,6 +14,9 @@ OWN = 300
 OTHERS = "(other labels)"
 NONE = "(no label)"
 
+COLOURS = 8
+"""So many labels have a colour of their own."""
+
 BEFORE = "(submitted before this page knew of it)"
 """The label of tasks whose submission is forgotten."""
 
@@ -31,15 +34,26 @@ class Label:
         How many attempts have succeeded.
     seconds : float
         How long these took.
+    colour : int or None
+        The number of its colour, if it has one of its own.
+    graph : int
+        The number of the latest graph that has a task of it.
     """
 
-    __slots__ = ("done", "name", "seconds", "states")
+    __slots__ = ("colour", "done", "graph", "name", "seconds", "states")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.states: Counter[str] = Counter()
         self.done = 0
         self.seconds = 0.0
+        self.colour: int | None = None
+        self.graph = 0
+
+    def is_seen(self, graph: int) -> bool:
+        """Whether it is in a graph, or a task of it is under way."""
+        states = self.states
+        return self.graph == graph or bool(states["waiting"] + states["ready"] + states["running"])
 
     @property
     def total(self) -> int:
@@ -48,10 +62,20 @@ class Label:
 
 
 class Labels:
-    """The labels, in the order in which they came; each is known by its number."""
+    """The labels, in the order in which they came; each is known by its number.
+
+    Attributes
+    ----------
+    all : list of Label
+        The labels.
+    recoloured : int
+        How often a label has lost its colour to another one.
+    """
 
     def __init__(self) -> None:
         self.all: list[Label] = []
+        self.recoloured = 0
+        self._coloured: list[Label] = []
         self._numbers: dict[str | None, int] = {}
 
     def __getitem__(self, number: int) -> Label:
@@ -69,6 +93,28 @@ class Labels:
                     self.all.append(Label(OTHERS))
                 found = OWN
         return found
+
+    def show(self, number: int, graph: int) -> None:
+        """A graph has a task of a label: give it a colour, if there is one.
+
+        What is on the screen keeps its colour, so a label gets that of one that is not.  O(1) for
+        a label that has a colour, else O(`COLOURS`).
+        """
+        label = self.all[number]
+        label.graph = graph
+        if label.colour is not None or label.name in (OTHERS, BEFORE):
+            return
+        if len(self._coloured) < COLOURS:
+            label.colour = len(self._coloured)
+            self._coloured.append(label)
+            return
+        unseen = [each for each in self._coloured if not each.is_seen(graph)]
+        if unseen:
+            last = min(unseen, key=lambda each: each.graph)
+            label.colour, last.colour = last.colour, None
+            self._coloured.remove(last)
+            self._coloured.append(label)
+            self.recoloured += 1
 
     def expected(self) -> list[float]:
         """The seconds that a task of each label takes: the mean of its own, or of all."""
@@ -115,8 +161,9 @@ def progress_of(
             states["failed"] += part.failed
     found: list[tuple[str, int | None, Counter[str]]] = []
     for number, label in enumerate(labels.all):
-        if label.name == BEFORE and told:
-            continue  # the scheduler counts them under their labels
+        if label.name == BEFORE and told:  # the scheduler counts them under their labels
+            found.append((label.name, number, Counter(lost=label.states["lost"])))
+            continue
         states = told.pop(label.name, Counter())
         found.append((label.name, number, max(states, label.states, key=Counter.total)))
     found += [(name, None, states) for name, states in told.items()]

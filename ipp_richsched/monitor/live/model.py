@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from ...client.data import short
-from ...client.happenings import Happening, Happenings, Place
-from ...client.status import EngineStatus
+from ...client.happenings import Happening, Happenings
+from ...client.status import EngineStatus, Status
 from .bars import Bars
+from .engines import Engines
 from .graph import Graph
 from .labels import BEFORE, Labels
 from .series import Series
-from .tasks import ENDED, LiveEngine, LiveState, LiveTask
+from .tasks import ENDED, LiveState, LiveTask
+
+_LOG = logging.getLogger(__name__)
 
 _DEATHS = {"engine_died", "engines_crashed"}
 """The kinds of reasons by which an attempt has failed since its engine died."""
@@ -22,10 +26,6 @@ _OUTCOMES = {"busy": "given back", "refused": "given back", "not_sent": None}
 
 NAMED = 5
 """So many tasks are named of those that failed with the same error."""
-
-
-GONE = ", gone"
-"""What stands behind the name of an engine that is registered no more."""
 
 
 @dataclass
@@ -47,6 +47,24 @@ class Failures:
     text: str | None = None
 
 
+class Loss(NamedTuple):
+    """Tasks that were not finished when their controller went; the next one knows none of them.
+
+    Attributes
+    ----------
+    when : float
+        When the next controller was first heard of, in seconds since the epoch.
+    number : int
+        How many.
+    first : list of LiveTask
+        Some of them, as far as single tasks were known.
+    """
+
+    when: float
+    number: int
+    first: list[LiveTask]
+
+
 class Live:
     """What is known of tasks, engines and their attempts; each happening costs O(1).
 
@@ -56,10 +74,8 @@ class Live:
     ----------
     tasks : list of LiveTask
         All tasks, by their numbers.
-    labels, graph, bars, series
+    labels, graph, bars, series, engines
         See there.
-    row_names : list of str
-        What the rows of engines are called.
     since : float or None
         From when on it is known what happened; None if nothing did.
     until : float
@@ -68,8 +84,12 @@ class Live:
         From when to when it is not.
     is_whole : bool
         Whether all is known that has happened since the controller began.
-    lost : int
-        How many tasks were not finished when their controller went.
+    losses : list of Loss
+        What was lost with each controller that went while tasks were under way.
+    skipped : int
+        How many happenings could not be taken in.
+    skipped_text : str
+        The first of these, and what was wrong with it.
     failures : dict of str to Failures
         By the error with which it began.
     """
@@ -80,18 +100,18 @@ class Live:
         self.graph = Graph(self.labels)
         self.bars = Bars()
         self.series = Series()
-        self.row_names: list[str] = []
+        self.engines = Engines()
         self.since: float | None = None
         self.gaps: list[tuple[float, float]] = []
         self.is_whole = True
-        self.lost = 0
+        self.losses: list[Loss] = []
+        self.skipped = 0
+        self.skipped_text = ""
         self.failures: dict[str, Failures] = {}
         self._by_id: dict[str, LiveTask] = {}
         self._unfinished: dict[int, LiveTask] = {}
-        self._engines: dict[str, LiveEngine] = {}
-        self._rows: dict[int | str, int] = {}
-        self._places: dict[str, Place] = {}
         self._run: str | None = None
+        self._unfinished_told = 0
         self.until = 0.0
 
     def find(self, msg_id: str) -> LiveTask | None:
@@ -103,9 +123,9 @@ class Live:
         return [self._by_id[parent] for parent in task.parents]
 
     @property
-    def engines(self) -> Iterable[LiveEngine]:
-        """The engines that have held something."""
-        return self._engines.values()
+    def row_names(self) -> list[str]:
+        """What the rows of engines are called."""
+        return self.engines.row_names
 
     def take(self, page: Happenings) -> None:
         """Take in what has happened.
@@ -122,35 +142,83 @@ class Live:
             self._miss(happenings[0].when if happenings else page.time)
         if self.since is None and happenings:
             self.since = happenings[0].when
-        self._places.update(page.engines)
+        self.engines.places.update(page.engines)
         for each in happenings:
             take = _TAKEN.get(each.what)
             if take is not None:  # others are of a later version
-                take(self, each)
+                try:
+                    take(self, each)
+                except Exception as error:  # the others are told once only
+                    self._skip(each, error)
         # what comes next follows the last of these, if there is more already
         self.until = happenings[-1].when if page.more and happenings else page.time
         self.series.until(page.time)
 
-    def note_engines(self, engines: Iterable[EngineStatus]) -> None:
-        """Give each registered engine its row, in the order of numbers, and mark who has gone."""
-        gone = set(range(len(self.row_names)))
-        for engine in sorted(engines, key=lambda each: (each.id is None, each.id or 0, each.uuid)):
-            self._places[engine.uuid] = Place(engine.id, engine.uuid, engine.host)
-            gone.discard(self._row(engine.uuid))
-        for row in gone:
-            self.row_names[row] = self.row_names[row].removesuffix(GONE) + GONE
+    def note(self, status: Status, is_latest: bool) -> None:
+        """Take in how things stand.
+
+        Parameters
+        ----------
+        status : Status
+            As it was just before the latest happenings.
+        is_latest : bool
+            Whether all that had happened by then was taken in.
+        """
+        self.engines.note(status.engines)
+        if is_latest:
+            self._unfinished_told = status.waiting + status.ready + status.assigned
+            if not self.is_whole:
+                self._note_work(status.engines)
+
+    def _note_work(self, engines: Iterable[EngineStatus]) -> None:
+        """Learn what engines work on, where it is forgotten that they were sent it."""
+        for engine in engines:
+            if engine.task is None or engine.since is None:
+                continue
+            task, since = self._by_id.get(engine.task), engine.since.timestamp()
+            if task is None:
+                task = self._new(engine.task, self.labels.number(engine.label), None)
+                task.label = engine.label
+                self._draw(task, [], since)
+            elif task.state != "unknown":
+                continue
+            task.at = at = self.engines[engine.uuid]
+            if at.works_on is not None:
+                self._move(at.works_on.task, "ready", since)
+            at.had(task, since)
+            self._move(task, "running", since)
+
+    def _skip(self, each: Happening, error: Exception) -> None:
+        """A happening could not be taken in: say so, and go on with the next one."""
+        if not self.skipped:
+            self.skipped_text = f"{each.what} of task {each.msg_id}: {type(error).__name__} {error}"
+            _LOG.warning("could not take in: %s", self.skipped_text, exc_info=error)
+        self.skipped += 1
 
     def _begin(self, page: Happenings) -> None:
         """Another controller has begun: what was not finished will never be."""
         had_one, self._run = self._run is not None, page.run
         if had_one:
-            for task in [*self._unfinished.values()]:
-                self._close(task, self.until, "lost")
-                self._move(task, "lost", self.until)
-                self.lost += 1
+            self._lose(page.time)
             self.graph.end()
-        self._engines = {}
-        self._places = {}
+        self.engines.begin()
+        self._unfinished_told = 0
+
+    def _lose(self, when: float) -> None:
+        """What was not finished is lost.  What may have finished in a gap stays unknown."""
+        lost = [task for task in self._unfinished.values() if task.state != "unknown"]
+        for task in lost:
+            self._close(task, self.until, "lost")
+            self._move(task, "lost", self.until)
+        self._unfinished = {}
+        number = len(lost)
+        if not self.is_whole and self._unfinished_told > number:
+            # single tasks are not known, but their scheduler had counted them
+            before = self.labels[self.labels.number(BEFORE)]
+            before.states["lost"] += self._unfinished_told - number
+            number = self._unfinished_told
+        if number:
+            self.losses.append(Loss(when, number, lost[:NAMED]))
 
     def _miss(self, when: float) -> None:
         """Happenings before this are forgotten: what was not finished may be by now."""
@@ -158,7 +226,7 @@ class Live:
         if self.since is None:
             return
         self.gaps.append((min(self.until, when), when))
-        for engine in self._engines.values():
+        for engine in self.engines:
             engine.held.clear()
         for task in self._unfinished.values():
             task.at = None
@@ -168,15 +236,7 @@ class Live:
     # -- what can happen ---------------------------------------------------------------
 
     def _submitted(self, each: Happening) -> None:
-        # only those before it: one that depends on itself, or on a later one, is refused
-        parents = [self._by_id[parent] for parent in each.parents if parent in self._by_id]
-        task = self._new(each.msg_id, self.labels.number(each.label), each.when)
-        task.label, task.cost = each.label, each.cost
-        task.parents = tuple(parent.msg_id for parent in parents)
-        task.parents_more = each.parents_more + len(each.parents) - len(parents)
-        for parent in parents:
-            parent.children.append(task)
-        self.graph.add(task, parents, each.when)
+        self._learn(each, each.when)
         self.series.count(each.when, 1)
 
     def _ready(self, each: Happening) -> None:
@@ -185,7 +245,7 @@ class Live:
     def _assigned(self, each: Happening) -> None:
         task = self._task(each)
         assert each.engine is not None
-        engine = self._engine(each.engine)
+        engine = self.engines[each.engine]
         begins = engine.take(task, each.when)
         task.at = engine
         self._move(task, "running" if begins else "ready", each.when)
@@ -222,21 +282,40 @@ class Live:
 
     # -- what that changes -------------------------------------------------------------
 
-    def _new(self, msg_id: str, group: int, when: float | None) -> LiveTask:
+    def _learn(self, each: Happening, submitted: float | None) -> LiveTask:
+        """A task that was not known, as a happening tells of it."""
+        # only those before it: one that depends on itself, or on a later one, is refused
+        parents = [self._by_id[parent] for parent in each.parents if parent in self._by_id]
+        task = self._new(each.msg_id, self.labels.number(each.label), submitted)
+        task.label, task.cost = each.label, each.cost
+        task.parents = tuple(parent.msg_id for parent in parents)
+        task.parents_more = each.parents_more + len(each.parents) - len(parents)
+        for parent in parents:
+            parent.children.append(task)
+        self._draw(task, parents, each.when)
+        return task
+
+    def _new(self, msg_id: str, group: int, submitted: float | None) -> LiveTask:
         task = LiveTask(len(self.tasks), msg_id)
         task.group = group
-        task.submitted = when
+        task.submitted = submitted
         self.tasks.append(task)
         self._by_id[msg_id] = task
         self._unfinished[task.number] = task
         self.labels[task.group].states[task.state] += 1
         return task
 
+    def _draw(self, task: LiveTask, parents: list[LiveTask], when: float) -> None:
+        self.graph.add(task, parents, when)
+        self.labels.show(task.group, self.graph.number)
+
     def _task(self, each: Happening) -> LiveTask:
-        """The task of a happening; one whose submission is forgotten has no label."""
+        """The task of a happening; one that has ended before it was known has no label."""
         task = self._by_id.get(each.msg_id)
         if task is None:
             self.is_whole = False
+            if each.label is not None or each.parents:
+                return self._learn(each, None)
             task = self._new(each.msg_id, self.labels.number(BEFORE), None)
         return task
 
@@ -267,25 +346,6 @@ class Live:
         if end_state != "given back":
             task.seconds += when - since
         return when - since
-
-    def _engine(self, uuid: str) -> LiveEngine:
-        engine = self._engines.get(uuid)
-        if engine is None:
-            engine = self._engines[uuid] = LiveEngine(self._row(uuid))
-        return engine
-
-    def _row(self, uuid: str) -> int:
-        """The row of an engine: that of its number, which another controller gives again."""
-        place = self._places.get(uuid)
-        number = place.id if place is not None else None
-        key: int | str = uuid if number is None else number
-        row = self._rows.get(key, self._rows.get(uuid))
-        if row is None:
-            row = len(self.row_names)
-            self.row_names.append("")
-        self._rows[key] = row
-        self.row_names[row] = short(uuid) if number is None else f"engine {number}"
-        return row
 
 
 def _failed(kind: str | None) -> str:

@@ -126,6 +126,12 @@ class LiveEngine:
         self.held[task.number] = Held(task, when if begins else None)
         return begins
 
+    def had(self, task: LiveTask, since: float) -> None:
+        """It works on a task, since before it was known what it holds."""
+        for held in self.held.values():
+            held.since = None
+        self.held = {task.number: Held(task, since), **self.held}
+
     def give(self, task: LiveTask, when: float) -> tuple[float, LiveTask | None]:
         """It holds a task no more.
 
