@@ -25,6 +25,7 @@ from ipp_richsched.cli import main
 from ipp_richsched.monitor import asker
 from ipp_richsched.monitor.dashboard.beside import dashboard
 from ipp_richsched.monitor.dashboard.thread import Dashboard
+from ipp_richsched.monitor.dashboard.words import NAME, shortened
 from ipp_richsched.wire.requests import REQUEST
 
 from .browser import Browser, browser  # noqa: F401
@@ -127,7 +128,9 @@ def test_what_is_seen_of_a_run(
     has(browser, "#verdict li:first-child", "STUCK", "needs-a-gpu", "no engine takes it")
     has(browser, "#waiting", "needs-a-gpu", "is stranded")
     has(browser, "#failures", "KeyError", "<i>key</i>", EVIL, "after")
-    has(browser, "#labels", "load", "4/4", "sum", "1/1", EVIL, "0/1", "1 failed")
+    evil = shortened(EVIL, NAME)
+    has(browser, "#labels", "load", "4/4", "sum", "1/1", evil, "0/1", "1 failed")
+    has(browser, "#stream-labels", "load", "sum", evil)
     has(browser, "#engines", "idle")
     counted = {
         state: text(browser, f"[data-count={state}]") for state in ("succeeded", "failed", "ready")

@@ -13,7 +13,7 @@ from bokeh.document import Document
 from bokeh.events import RangesUpdate, Reset
 
 from ipp_richsched.client.happenings import Happenings
-from ipp_richsched.client.status import Status
+from ipp_richsched.client.status import Rates, Status
 from ipp_richsched.client.why import Story
 from ipp_richsched.monitor.dashboard import keys, words
 from ipp_richsched.monitor.dashboard.look import OTHER_GROUPS, STATES, milliseconds
@@ -317,6 +317,28 @@ def test_words_have_room_above_tall_layers_and_at_the_right(high: int) -> None:
         length = 6.2 * len(text)
         assert length * math.sin(angle) + 11 <= up + 1 or high == 100  # where there is none
         assert left + length * math.cos(angle) <= wide + 1
+
+
+def test_labels_that_need_a_look_come_first() -> None:
+    shown = Shown()
+    error = {"engine": "e1", "reason": "E: x", "cause": "E", "kind": "raised"}
+    shown.play(
+        *((0, f"a{i}", "submitted", labelled("fine")) for i in range(3)),
+        *((1, f"a{i}", "succeeded", on("e1")) for i in range(3)),
+        (1, "b", "submitted", labelled("bad")),
+        (1, "b", "failed", error),
+        (1, "c", "submitted", labelled("not finished")),
+    )
+    found = re.findall(r'<td class="label" title="(.*?)"', shown.html("labels"))
+    assert found == ["not finished", "bad", "fine"]
+
+
+def test_while_somebody_has_to_do_something_nobody_says_how_long_it_takes() -> None:
+    rates = Rates(60.0, 1.0, 1.0, 0.0)
+    status = status_with(succeeded=60, ready=2, rates=rates, engines=[engine(0)])
+    assert "about 2 s left" in words.totals(status)
+    stuck = replace(status, oldest=[waiting("a", "stranded")], stranded=1)
+    assert "left" not in words.totals(stuck)
 
 
 EVIL = "</script><img src=x onerror=alert(1)>"

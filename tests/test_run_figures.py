@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import Any
 
+from bokeh.models import ColumnDataSource
+
 from ipp_richsched.monitor.figures.bars import NO_HATCH, bars_of, columns_of
-from ipp_richsched.monitor.figures.dag import graph_of
+from ipp_richsched.monitor.figures.dag import dag_figure, graph_of
+from ipp_richsched.monitor.figures.look import CHARACTER
 from ipp_richsched.monitor.figures.timeline import marks_of, rows_of
 from ipp_richsched.monitor.moments import Moments
 from ipp_richsched.workflows.in_turn import in_turn
@@ -241,3 +245,17 @@ def test_a_run_of_nothing() -> None:
     assert graph_of(run).shown == []
     assert marks_of(run, {}) == {}
     assert Moments(run).counts["waiting"][-1] == 0
+
+
+def test_words_above_a_tall_layer_are_not_cut_off() -> None:
+    tasks = [task("first")] + [
+        task(f"t{i}", parents=("first",), group=f"a long name of a group {i % 3}")
+        for i in range(200)
+    ]
+    graph = graph_of(run_of(*tasks))
+    figure = dag_figure(*map(ColumnDataSource, graph[:4]), size=graph.size)
+    tall = figure.height - 40
+    words = zip(*graph.words.values(), strict=True)
+    for _, y, text, angle in words:
+        up = (y - figure.y_range.end) / (figure.y_range.start - figure.y_range.end) * tall
+        assert up >= CHARACTER * len(text) * math.sin(angle) + 11

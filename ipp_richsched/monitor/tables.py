@@ -177,7 +177,8 @@ def engines(status: Status) -> Table:
     """The engines; those with which something is wrong first, then those longest at a task."""
 
     def trouble(engine: EngineStatus) -> tuple[Any, ...]:
-        return (engine.unreachable is None, not engine.paused, *last(engine.since))
+        calm = (engine.unreachable is None, not engine.paused)
+        return (*calm, *last(engine.since), *last(engine.id))  # who is idle keeps its place
 
     rows = []
     for engine in sorted(status.engines, key=trouble):

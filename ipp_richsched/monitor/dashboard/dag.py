@@ -18,12 +18,13 @@ from ..live.tasks import LiveTask
 from .look import CHILD, CHOSEN, PARENT, STATES, filling
 from .sync import Columns, columns_of, patch
 from .watch import Watch
-from .words import name_of
+from .words import name_of, shortened
 
 _FEW = 30  # so many tasks have names beside them
 _FEW_GROUPS = 6  # so many layers have room for words beside groups
 _FEW_LAYERS = 14  # so many layers have words above them
 _REASON = 200  # so many of a reason
+_HEAD = 26  # so many of two names above a layer
 _CHARACTERS = 18  # so many of a name are written
 _WIDE, _HIGH = 430, 190  # pixels, about, before the browser has said it
 _EDGES = 3_000  # of more edges, only those of the critical path are drawn
@@ -269,13 +270,17 @@ class Dag:
             if len(self._layers) > _FEW_GROUPS:
                 return []  # they would be written over each other
             return [
-                (*self._places[node], f"{_short(self._called(group))} {_progress(group)}", 0)
+                (
+                    *self._places[node],
+                    f"{shortened(self._called(group), _CHARACTERS)} {_progress(group)}",
+                    0,
+                )
                 for node, group in graph.groups.items()
             ]
         by_number = {task.number: task for task in graph.tasks}
         if len(by_number) <= _FEW:
             return [
-                (*self._places[number], _short(name_of(task)), 0)
+                (*self._places[number], shortened(name_of(task), _CHARACTERS), 0)
                 for number, task in by_number.items()
             ]
         if len(self._layers) > _FEW_LAYERS:
@@ -284,9 +289,11 @@ class Dag:
         for layer in self._layers:
             names = Counter(name_of(by_number[number]) for number in layer).most_common()
             words = [
-                f"{count} {_short(name)}" if count > 1 else _short(name) for name, count in names
+                f"{count} " * (count > 1) + shortened(name, _CHARACTERS) for name, count in names
             ]
-            word = ", ".join(words[:2]) + f" and {len(words) - 2} more" * (len(words) > 2)
+            shown = words[:2] if len(", ".join(words[:2])) <= _HEAD else words[:1]
+            others = len(words) - len(shown)
+            word = ", ".join(shown) + f" and {others} more" * bool(others)
             x = min(self._places[number][0] for number in layer)
             y = min(self._places[number][1] for number in layer)
             found.append((x - 0.15, y - 0.4, word, 0.3))
@@ -307,6 +314,9 @@ class Dag:
             if first in places and second in places
         ]
 
+    def _short(self, group: Group) -> str:
+        return shortened(self._called(group), _CHARACTERS)
+
     def _called(self, group: Group) -> str:
         return self._watch.live.labels[group.label].name
 
@@ -320,11 +330,6 @@ def _progress(group: Group) -> str:
     total = group.states.total()
     done = group.states["succeeded"]
     return f"{done:,}/{total:,}"
-
-
-def _short(name: str) -> str:
-    """A name that has room."""
-    return name if len(name) <= _CHARACTERS else f"{name[: _CHARACTERS - 1]}…"
 
 
 def _source(name: str, columns: list[str]) -> ColumnDataSource:

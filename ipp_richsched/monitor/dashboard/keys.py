@@ -7,6 +7,7 @@ from html import escape
 from ..live.graph import Graph
 from ..live.model import Live
 from .look import OTHER_GROUPS, STATES, group_colour
+from .words import NAME, shortened
 
 OTHERS = "other labels"
 """What the labels are called that share a colour."""
@@ -50,4 +51,5 @@ def states(graph: Graph) -> str:
 
 
 def _entry(colour: str, name: str) -> str:
-    return f'<span title="{escape(name)}"><i style="background:{colour}"></i>{escape(name)}</span>'
+    short = escape(shortened(name, NAME))
+    return f'<span title="{escape(name)}"><i style="background:{colour}"></i>{short}</span>'

@@ -24,6 +24,10 @@ SENTENCES = 4
 ROWS = 100
 """So many rows a table has at most."""
 
+NAME = 26
+"""So many characters of a label are written."""
+
+_LABEL = 18  # and so many beside a reason, which needs the room
 _LINKS = 12  # so many other tasks are named in a story
 
 _IN_BAR = ("succeeded", "failed", "never ran", "lost", "running", "ready", "waiting", "unknown")
@@ -36,6 +40,12 @@ _ID = re.compile(r"\S{30,}")
 def name_of(task: LiveTask) -> str:
     """What people call a task: its label, else what tells its id from others."""
     return task.label or short(task.msg_id)
+
+
+def shortened(name: str, room: int) -> str:
+    """A name of so many characters: its begin and its end, by which names differ most."""
+    end = room // 3
+    return name if len(name) <= room else f"{name[: room - end - 1]}…{name[-end:]}"
 
 
 def clock(when: float) -> str:
@@ -96,7 +106,10 @@ def totals(status: Status) -> str:
     total = states.total()
     done = states["succeeded"] + states["failed"]
     rate = status.rates.succeeded + status.rates.failed
-    left = f", about {span((total - done) / rate)} left" if rate and total > done else ""
+    is_stuck = any(holdup.level is Level.STUCK for holdup in holdups(status))  # nobody knows then
+    left = ""
+    if rate and total > done and not is_stuck:
+        left = f", about {span((total - done) / rate)} left"
     share = f"{100 * done // total} %" if total else "no tasks yet"
     numbers = "".join(
         f'<span><i style="background:{STATES[state]}"></i>'
@@ -140,7 +153,7 @@ def waiting(status: Status) -> str:
     rows = tables.waiting(status).rows[:ROWS]
     shown = [
         _row(
-            [*row.cells[:2], row.cells[2]],
+            [shortened(row.cells[0], _LABEL), *row.cells[1:3]],
             row.style,
             row.task,
         )
@@ -167,19 +180,18 @@ def engines(status: Status) -> str:
 
 
 def labels(live: Live, status: Status | None) -> str:
-    """How far the tasks of each label are, those that are not finished first."""
+    """How far the tasks of each label are: first what is not finished, then where some failed."""
     found = progress_of(live.labels, status.queue if status else (), live.is_whole)
-    found.sort(key=lambda each: (not _unfinished(each[2]), -each[2].total()))
+    found.sort(key=lambda each: (not _unfinished(each[2]), not _bad(each[2]), -each[2].total()))
     rows = []
     for name, number, states in found[:ROWS]:
         done = states["succeeded"]
-        failed = states["failed"] + states["never ran"]
-        counts = {"failed": failed, "lost": states["lost"]}
-        bad = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+        bad = ", ".join(f"{count:,} {what}" for what, count in _bad(states).items())
         bad = f'<span class="bad">{bad}</span>' if bad else ""
         colour = group_colour(live.labels, number)
         rows.append(
-            f'<tr><td class="label"><i style="background:{colour}"></i>{escape(name)}'
+            f'<tr><td class="label" title="{escape(name)}">'
+            f'<i style="background:{colour}"></i>{escape(shortened(name, NAME))}'
             f"</td><td>{_bar(states)}</td>"
             f'<td class="number">{done:,}/{states.total():,}</td><td>{bad}</td></tr>'
         )
@@ -249,6 +261,12 @@ def _neighbours(kind: str, words: str, tasks: Sequence[LiveTask], more: int) -> 
 
 def _unfinished(states: Counter[str]) -> int:
     return states["waiting"] + states["ready"] + states["running"]
+
+
+def _bad(states: Counter[str]) -> dict[str, int]:
+    """How many tasks did not end well."""
+    found = {"failed": states["failed"] + states["never ran"], "lost": states["lost"]}
+    return {what: number for what, number in found.items() if number}
 
 
 def _pace(rate: float) -> str:
