@@ -98,6 +98,28 @@ def test_times_are_of_the_wall_clock() -> None:
     assert story["expires"] == pytest.approx(answer["time"] + 40, abs=0.01)
 
 
+def test_who_asks_late_is_told_what_a_task_is_when_it_is_assigned() -> None:
+    with mock.patch("ipp_richsched.core.story.LINES", 6):
+        cluster = ListCluster()
+    cluster.register(b"a")
+    first = cluster.submit(label="load")
+    second = cluster.submit(label="fit", after=[first], cost=3.0)
+    for _ in range(3):
+        cluster.submit(label="other")
+    cluster.run()
+    assert second not in str(ask(cluster, request="happenings", mark=""))
+    [task] = [frames for frames in cluster.engines.take() if first in str(frames)]
+    cluster.reply(task)
+    cluster.run()
+    page = read_answer(HAPPENINGS, ask(cluster, request="happenings", mark=""))
+    [assigned] = [row for row in page["happenings"] if row["what"] == "assigned"]
+    assert assigned["msg_id"] == second
+    assert (assigned["label"], assigned["cost"], assigned["engine"]) == ("fit", 3.0, "a")
+    assert (assigned["parents"], assigned["parents_more"]) == ([first], 0)
+    [done] = [row for row in page["happenings"] if row["what"] == "succeeded"]
+    assert "label" not in done
+
+
 def test_a_clock_that_is_set_back_turns_nothing_round() -> None:
     cluster = ListCluster()
     cluster.register(b"a")
