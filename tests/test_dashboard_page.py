@@ -12,13 +12,13 @@ import pytest
 from bokeh.document import Document
 from bokeh.events import RangesUpdate, Reset
 
-from ipp_richsched.client.happenings import Happenings
+from ipp_richsched.client.happenings import Happening, Happenings, Place
 from ipp_richsched.client.status import Rates, Status
 from ipp_richsched.client.why import Story
 from ipp_richsched.monitor.dashboard import keys, words
 from ipp_richsched.monitor.dashboard.look import OTHER_GROUPS, STATES, milliseconds
 from ipp_richsched.monitor.dashboard.page import DashboardPage
-from ipp_richsched.monitor.dashboard.watch import Watch
+from ipp_richsched.monitor.dashboard.watch import Answer, Watch
 from ipp_richsched.monitor.live.bars import RECENT, THINNED
 from ipp_richsched.monitor.live.graph import FEW, GROUPS
 from ipp_richsched.monitor.live.labels import COLOURS
@@ -386,8 +386,6 @@ def page_of(run: str, mark: str, number: int, more: bool) -> Happenings:
 
 
 def _last(scheduler: Scheduler, number: int) -> list[Any]:
-    from ipp_richsched.client.happenings import Happening
-
     [task] = scheduler.live.tasks
     return [Happening(START + number, task.msg_id, "submitted", "a")]
 
@@ -444,6 +442,16 @@ def test_what_could_not_be_taken_in_is_asked_for_again(
     assert source.marks == ["", "m1", "m1"]
     assert [task.msg_id for task in watch.live.tasks] == ["t1", "t2"]
     assert watch.error is None
+
+
+def test_who_comes_late_has_the_rows_of_engines_in_the_order_of_their_numbers() -> None:
+    watch = Watch(Scripted(), lambda function: function())
+    engines = [replace(engine(number), uuid=f"e{number}") for number in (7, 2)]
+    assigned = Happening(START, "t1", "assigned", engine="e7")
+    places = {"e7": Place(7, "e7", None)}
+    page = Happenings(START, "r", "m1", True, False, places, [assigned])
+    watch._take(Answer(status_with(engines=engines), happenings=[page]))
+    assert watch.live.row_names == ["engine 2", "engine 7"]
 
 
 def test_what_was_asked_for_twice_is_taken_in_once() -> None:

@@ -222,7 +222,7 @@ class Dag:
         self._y_range.update(start=bottom + 1.0, end=-max(1.0, above))
         self._dot = max(5.0, min(16.0, high / (bottom + 2.8), 0.85 * wide / (right + 1.5)))
         self._largest = min(26.0, high / (bottom + 2.8), 0.85 * wide / (right + 1.5))
-        self._text.glyph.x_offset = self._dot / 2 + 2
+        self._text.glyph.x_offset = (self._dot if self._graph.is_few else self._largest) / 2 + 2
 
     def _resize(self, attribute: str, old: int, new: int) -> None:
         """The browser says how large the figure is."""
