@@ -229,7 +229,8 @@ def test_what_was_lost_is_said_at_the_top_for_good() -> None:
     shown.play(time=30)
     kinds = ("stranded", "unreachable", "busy", "retry", "values")
     oldest = [waiting(kind, kind) for kind in kinds]
-    shown.watch.status = status_with(oldest=oldest, ready=5, engines=[engine(0)])
+    away = replace(engine(0), unreachable=NOW)
+    shown.watch.status = status_with(oldest=oldest, ready=5, engines=[away])
     for error in (None, "it does not answer"):
         shown.watch.error = error
         shown.page._update()
