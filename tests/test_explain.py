@@ -511,6 +511,64 @@ def test_a_task_that_is_not_in_it(
     assert capsys.readouterr().err.startswith(f"ipp-richsched: {path}: there is no task ")
 
 
+ID = "1b5f3922-{}_4711_{}"
+
+
+@pytest.fixture
+def many(path: Path) -> Path:
+    """A log of tasks with ids as ipyparallel makes them."""
+    night = Night(path, "a")
+    for number, label in enumerate(["load", "fit", "fit", "fit", "fit", None] + [None] * 7):
+        night.submit(ID.format("aa0" if number != 5 else "bb0", number), label=label)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("load", 0),
+        ("1b5f3922..4711_12", 12),
+        ("1b5f3922..711_1", 1),  # neither 11 nor 12
+        ("_4711_1", 1),
+        ("bb0", 5),
+        ("1b5f3922-b", 5),
+    ],
+)
+def test_a_task_is_found_by_what_people_see_of_it(many: Path, name: str, number: int) -> None:
+    assert explain(many, name).tasks[0].msg_id.endswith(f"_4711_{number}")
+
+
+def test_a_label_comes_before_a_part_of_an_id(path: Path) -> None:
+    night = Night(path, "a")
+    night.submit("aaa-load", label="other")
+    night.submit("bbb", label="load")
+    assert explain(path, "load").tasks[0].msg_id == "bbb"
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("fit", f"fit may be any of 4 tasks: {ID.format('aa0', 1)}, .*aa0_4711_3 and 1 more"),
+        ("1b5f", "1b5f may be any of 13 tasks: .* and 10 more"),
+        ("aa0_4711", "aa0_4711 may be any of 12 tasks: .*"),
+        (ID.format("aa0", 99), "there is no task 1b5f3922-aa0_4711_99 in it"),
+        ("cc0", "there is no task cc0 in it"),
+        ("..", "[.][.] may be any of 13 tasks: .*"),
+    ],
+)
+def test_a_name_that_is_not_one_tasks_is_one_line(
+    many: Path, name: str, error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", str(many), name]) == 1
+    assert re.fullmatch(f"ipp-richsched: {many}: {error}\n", capsys.readouterr().err)
+
+
+def test_the_id_of_a_task_that_is_gone_is_no_part_of_anothers(path: Path) -> None:
+    Night(path, "a").submit(ID.format("aa0", 12))
+    with pytest.raises(LogError, match="there is no task"):
+        explain(path, ID.format("aa0", 1))
+
+
 def test_a_task_of_an_odd_name(path: Path) -> None:
     name = 'of "two"\\words\u00e9\ud800'
     night = Night(path, "a")

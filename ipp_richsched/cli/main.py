@@ -21,6 +21,12 @@ _DASHBOARD_PORT = 8790
 _LAST_PORT = 65_535
 
 
+_WHICH_TASK = (
+    "the task: its id, or a part of that which no other has (also as `top` and the report show it:"
+    " 1b5f3922..4711_123), or a label that no other has"
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -117,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("explain", help=text, description=_sentence(text))
     command.add_argument("log", metavar="LOG", type=Path, help="the event log")
     what = command.add_mutually_exclusive_group(required=True)
-    what.add_argument("msg_id", metavar="MSG_ID", nargs="?", help="the task")
+    what.add_argument("msg_id", metavar="MSG_ID", nargs="?", help=_WHICH_TASK)
     what.add_argument(
         "--replay",
         action="store_true",

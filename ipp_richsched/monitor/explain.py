@@ -11,12 +11,15 @@ from ..core.reasons import InvalidDependency, InvalidMetadata, UnreachableDepend
 from ..wire.checks import printable
 from .log_files import files_of
 from .records import Happening, Record
-from .search import ancestors, records_of
+from .search import ancestors, ids_called, records_of
 from .times import moment
 from .waits import Wait, wait_of
 
 SHOWN = 10
 """How many tasks of a chain the text tells of: half of them from its begin, half from its end."""
+
+CANDIDATES = 3
+"""How many tasks an error names that may have been meant."""
 
 _STATES = {
     "assigned": "is on an engine where the log ends",
@@ -95,35 +98,49 @@ class Explanation:
         return "\n\n".join([*parts, *(f"Note: {note}" for note in self.notes)])
 
 
-def explain(path: Path, msg_id: str) -> Explanation:
+def explain(path: Path, name: str) -> Explanation:
     """Tell what became of a task, from an event log.
 
-    The log is read twice, line by line.  What is kept of it is what it says of the task, and of all
-    tasks before it in its DAG.
+    The log is read twice, line by line, and two more times if the task is not named by its id.
+    What is kept of it is what it says of the task, and of all tasks before it in its DAG.
 
     Parameters
     ----------
     path : Path
         The log; its older files are found beside it.
-    msg_id : str
-        The task.
+    name : str
+        The task: its id; or its label, if no other has it; or a part of its id that no other has,
+        or its beginning and its end with two dots between them, as `top` and the report show it.
 
     Raises
     ------
     LogError
-        If the log cannot be read, or knows no such task.
+        If the log cannot be read, knows no such task, or several.
     """
     files = files_of(path)
     notes = [file.note for file in files if file.note]
     if files[0].header.part > 1:
         begin = moment(files[0].header.wall)
         notes.insert(0, f"what was before {begin} is gone, with older files")
+    msg_id = name
     records, missing = records_of(files, ancestors(files, msg_id))
-    notes += missing
     if msg_id not in records:
+        found = ids_called(files, name)
+        if len(found) != 1:
+            raise LogError(f"{path}: {_not_one(name, found, [*notes, *missing])}")
+        [msg_id] = found
+        records, missing = records_of(files, ancestors(files, msg_id))
+    return Explanation(tuple(_chain(records, msg_id)), (*notes, *missing))
+
+
+def _not_one(name: str, found: list[str], notes: list[str]) -> str:
+    """Why a name does not say which task is meant."""
+    if not found:
         why = "".join(f"; {note}" for note in notes)
-        raise LogError(f"{path}: there is no task {printable(msg_id)} in it{why}")
-    return Explanation(tuple(_chain(records, msg_id)), tuple(notes))
+        return f"there is no task {printable(name)} in it{why}"
+    some = printable(", ".join(found[:CANDIDATES]))
+    more = f" and {len(found) - CANDIDATES:,} more" if len(found) > CANDIDATES else ""
+    return f"{printable(name)} may be any of {len(found):,} tasks: {some}{more}"
 
 
 def _chain(records: Mapping[str, Record], msg_id: str) -> list[TaskStory]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from json.encoder import encode_basestring_ascii as text_of_str
 
 from ..core.log import Gap, LogError, Step
@@ -18,6 +19,46 @@ _DEPENDS = re.compile(rf'"(?:{"|".join(_FIELDS)})":')
 
 _OF_MANY = re.compile(r'"(?:EngineRegistered|EngineUnregistered|InterruptEngine|CancelRequested)"')
 """What a line names that may concern a task whose id it does not give as ``msg_id``."""
+
+
+def ids_called(files: Iterable[LogFile], name: str) -> list[str]:
+    """The tasks whose label that is; if there are none, those whose ids it is a part of.
+
+    It may also be as `top` and the report show an id: its beginning, two dots, and its end.
+    O(lines of the log).
+    """
+    labelled: dict[str, None] = {}
+    alike: dict[str, None] = {}
+    is_like, label = _likeness(name), text_of_str(name)
+    for file in files:
+        for number, line in file.lines():
+            for quoted in _MSG_ID.findall(line):
+                msg_id = json.loads(quoted)
+                if is_like(msg_id):
+                    alike[msg_id] = None
+            if '"TaskSubmitted"' in line and label in line:
+                try:
+                    event = read_step(line).event  # type: ignore[union-attr]
+                    if event.get("rich", {}).get("label") == name:
+                        labelled[event["msg_id"]] = None
+                except LogError as error:
+                    raise file.error(number, error) from None
+                except (AttributeError, KeyError):
+                    raise file.error(number, "its event is no TaskSubmitted") from None
+    return [*(labelled or alike)]
+
+
+def _likeness(name: str) -> Callable[[str], bool]:
+    """Whether somebody may mean an id by what it is called."""
+    begin, dots, end = name.partition("..")
+    if dots:
+        least = len(name) - len(dots)
+        return lambda msg_id: (
+            len(msg_id) >= least and msg_id.startswith(begin) and msg_id.endswith(end)
+        )
+    if re.search(r"(^|_)\d+_\d+$", name):  # the number of a task ends its id: 1 is no part of 12
+        return lambda msg_id: msg_id.endswith(name)
+    return lambda msg_id: bool(name) and name in msg_id
 
 
 def ancestors(files: Iterable[LogFile], msg_id: str) -> set[str]:
