@@ -87,7 +87,7 @@ class WaitingTask:
     priority : int
         Its priority, or that of a task which waits for it, if that is higher.
     since : datetime
-        When it was submitted, or came back from an engine.
+        When it became stranded, if it is; else when it was submitted, or its last attempt failed.
     expires : datetime or None
         When its `timeout` ends, if it has one.
     reason : str

@@ -241,7 +241,9 @@ class Lifecycle:
         """Have a task wait for an engine; its timeout starts anew unless `expires` is given."""
         task.move(READY)
         task.tally.given_back += 1
-        task.since = task.ready_since = step.now
+        task.ready_since = step.now
+        if end is End.FAILED:  # else it was given back, and waits as before
+            task.since = step.now
         self._note((step.now, task.msg_id, AGAIN, (end, why, task.retries_left)))
         self._start_timeout(step, task, expires)
         self._backlog.unplaced.append(task)

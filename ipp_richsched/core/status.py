@@ -11,7 +11,7 @@ from .failures import Failure
 from .look import Look
 from .state import State
 from .task import Task
-from .waits import Wait
+from .waits import ForTaker, Wait
 
 PARTS = 20
 """How many parts a status has at most: those with the most unfinished tasks come first."""
@@ -95,7 +95,8 @@ class WaitingTask:
     priority : int
         Its priority, lent or its own.
     since : float
-        When it was submitted, or came back from an engine.
+        When it became stranded, if it is; else when it was submitted, or its last attempt failed.
+        To be asked and to refuse, or to be busy with something else, begins nothing anew.
     expires : float or None
         When its timeout ends.
     wait : Wait
@@ -267,12 +268,16 @@ def _oldest(state: State, now: float, number: int) -> tuple[WaitingTask, ...]:
 
 
 def _waiting(task: Task, look: Look) -> WaitingTask:
+    wait, since = look.wait_of(task), task.since
+    if isinstance(wait, ForTaker):
+        assert task.stranding is not None
+        since = task.stranding.since
     return WaitingTask(
         task.msg_id,
         task.rich.label,
         task.client,
         task.priority,
-        task.since,
+        since,
         task.expires if task.timer is not None else None,
-        look.wait_of(task),
+        wait,
     )

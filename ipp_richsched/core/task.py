@@ -150,7 +150,7 @@ class Task:
     tally : Tally
         Where it is counted.
     since : float
-        When it was submitted, or came back from an engine.
+        When it was submitted, or its last attempt failed.
     ready_since : float
         When it last became ready; when it was submitted if it never did.
     needs : Needs or None

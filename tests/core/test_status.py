@@ -336,13 +336,42 @@ def test_the_oldest_that_wait_are_told_in_the_order_of_submission() -> None:
     assert driver.status(oldest=0).oldest == ()
 
 
-def test_a_task_that_came_back_waits_since_then() -> None:
+def test_a_task_that_failed_waits_since_then() -> None:
     driver = Driver("a")
-    driver.submit("t", timeout=None)
+    driver.submit("t", retries=1)
     driver.wait(5)
-    driver.refuse("a", "t")
+    driver.reply("a", "t", "error")
     (task,) = driver.status().oldest
     assert (task.since, task.expires) == (105.0, None)
+
+
+def test_to_be_asked_and_to_refuse_begins_no_wait_anew() -> None:
+    driver = Driver("a")
+    driver.wait(5)
+    driver.submit("t")
+    driver.wait(1)
+    driver.refuse("a", "t")
+    for _ in range(4):
+        (task,) = driver.status().oldest
+        assert (type(task.wait), task.since) == (ForTaker, 106.0)  # since it is stranded
+        driver.wait(10)
+        driver.refuse("a", "t")
+    driver.register("b")
+    driver.refuse("b", "t")
+    (task,) = driver.status().oldest
+    assert (type(task.wait), task.since) == (ForTaker, 146.0)  # as its stranded_timeout: anew
+
+
+def test_to_be_busy_or_out_of_reach_begins_no_wait_anew() -> None:
+    driver = Driver("a")
+    driver.submit("t")
+    for _ in range(3):
+        driver.wait(5)
+        driver.reply("a", "t", "error", busy=5.0)
+        assert [task.since for task in driver.status().oldest] == [100.0]
+    driver.wait(5)
+    driver.unreachable("a", "t")
+    assert [task.since for task in driver.status().oldest] == [100.0]
 
 
 def test_no_more_than_so_many_tasks_are_looked_at_for_the_oldest() -> None:
