@@ -52,7 +52,22 @@ AWAY = engine(2, unreachable=NOW - timedelta(seconds=41), load=2)
         (
             status_with(ready=20, assigned=2, engines=[BUSY, BUSY]),
             Level.BUSY,
-            "All 2 engines are busy, and 20 tasks wait for room: more engines would help.",
+            "Both engines are busy, and 20 tasks wait for room: more engines would help.",
+        ),
+        (
+            status_with(ready=20, assigned=3, engines=[BUSY] * 3),
+            Level.BUSY,
+            "All 3 engines are busy, and 20 tasks wait for room: more engines would help.",
+        ),
+        (
+            status_with(ready=20, engines=[AWAY, AWAY]),
+            Level.STUCK,
+            "Engines 2 and 2 cannot be reached for 41 s, and hold 4 tasks.",
+        ),
+        (
+            status_with(waiting=1, engines=[IDLE, IDLE]),
+            Level.HELD,
+            "Both engines are idle: 1 task waits for others to finish.",
         ),
         (
             status_with(ready=2, oldest=[waiting("a", "stranded"), waiting("b", "stranded")]),
@@ -96,7 +111,7 @@ AWAY = engine(2, unreachable=NOW - timedelta(seconds=41), load=2)
         (
             status_with(waiting=1, engines=[IDLE]),
             Level.HELD,
-            "1 of 1 engines is idle: 1 task waits for others to finish.",
+            "The only engine is idle: 1 task waits for others to finish.",
         ),
         (
             status_with(failed={"raised": 9}, causes={"A": 1, "B": 5, "C": 2, "D": 1}),
@@ -114,6 +129,21 @@ AWAY = engine(2, unreachable=NOW - timedelta(seconds=41), load=2)
             "1 task has failed. It began with: A 1.",
         ),
         (
+            status_with(causes={"A": 501, "B": 1}, causes_lately={"A": 1, "B": 1}),
+            Level.FAILED,
+            "2 tasks have failed in the last hour (500 before). It began with: A 1, B 1.",
+        ),
+        (
+            status_with(failed={"raised": 1}, succeeded=3, causes={"A": 1}),
+            Level.CALM,
+            "All 4 tasks are finished; 1 of them failed.",
+        ),
+        (
+            status_with(failed={"raised": 1}, causes={"A": 1}),
+            Level.CALM,
+            "The only task has failed.",
+        ),
+        (
             status_with(lag=2.34),
             Level.HELD,
             "The scheduler is slow: a message may have waited 2.3 s for it.",
@@ -128,6 +158,30 @@ def test_it_is_said_in_a_sentence(status: Status, level: Level, text: str) -> No
 def test_what_clients_took_back_has_not_failed() -> None:
     [found] = holdups(status_with(failed={"cancelled": 50}, causes={"TaskAborted": 50}))
     assert (found.level, found.text) == (Level.CALM, "All 50 tasks are finished.")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1, "1 task failed 12 min ago. It began with: A 1."),
+        (5, "5 tasks failed, the last 12 min ago. It began with: A 5."),
+    ],
+)
+def test_failures_of_yesterday_come_behind_what_is_the_matter_now(number: int, text: str) -> None:
+    status = status_with(
+        ready=20,
+        assigned=2,
+        engines=[BUSY, BUSY],
+        failed={"raised": number, "cancelled": 1},
+        causes={"A": number, "TaskAborted": 1},
+        causes_lately={"TaskAborted": 1},
+        last_failed=AGO,
+    )
+    busy, failed = holdups(status)
+    assert busy.level is Level.BUSY
+    assert (failed.level, failed.text) == (Level.FAILED, text)
+    calm, failed = holdups(replace(status, ready=0, engines=[IDLE]))
+    assert (calm.level, failed.text) == (Level.CALM, text)
 
 
 def test_stranded_tasks_are_told_that_are_not_among_the_oldest() -> None:

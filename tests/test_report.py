@@ -99,11 +99,11 @@ def test_an_event_log_becomes_a_page(
     assert main(["report", str(log), "-o", str(page)]) == 0
     said = capsys.readouterr()
     assert said.out == (
-        f"{page}: 4 tasks on 2 engines in 7 s: 2 succeeded, 1 failed, 1 never ran.\n"
+        f"{page}: 4 tasks on 2 engines in 7 s: 2 succeeded, 2 failed (1 of them never ran).\n"
     )
     assert said.err == ""
     text = _Page(page).text
-    assert "4 tasks on 2 engines in 7 s: 2 succeeded, 1 failed, 1 never ran." in text
+    assert "4 tasks on 2 engines in 7 s: 2 succeeded, 2 failed (1 of them never ran)." in text
     assert "1 task failed with ValueError: no such file" in text
     assert "Engine 0 died after 3 s, while it had load (second), which was run again." in text
     for heading in ("Timeline", "Where the time went", "Failures", "Engines", "Slowest tasks"):
@@ -262,7 +262,7 @@ def test_results_of_a_cluster_become_a_page(page: Path) -> None:
         assert ipp_richsched.report(str(page), results) == page
     text = _Page(page).text
     assert "3 tasks on 2 engines" in text
-    assert "1 succeeded, 1 failed, 1 never ran." in text
+    assert "1 succeeded, 2 failed (1 of them never ran)." in text
     assert "1 task failed with ZeroDivisionError" in text
     assert "(middle, after" in text
     assert "Because of that 1 other never ran." in text

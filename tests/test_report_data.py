@@ -210,7 +210,7 @@ def test_failures_come_first() -> None:
     assert second == ("STUCK", "1 task failed with MemoryError (fit-1, after 5 s).")
     assert third == ("STUCK", "2 more tasks failed for other reasons, see below.")
     assert headline(FAILURES) == (
-        "9 tasks on 2 engines in 6 s: 1 succeeded, 3 failed, 5 never ran."
+        "9 tasks on 2 engines in 6 s: 1 succeeded, 8 failed (5 of them never ran)."
     )
 
 
@@ -456,7 +456,8 @@ def test_groups() -> None:
     load = rows["load"]
     assert (load.tasks, load.succeeded, load.failed, load.never_ran) == (2, 0, 2, 0)
     assert (load.seconds, load.middle, load.longest, load.queueing) == (2, 1, 1, 0.5)
-    assert (rows["plot"].never_ran, rows["plot"].longest, rows["plot"].waiting) == (2, 0, 1.5)
+    assert (rows["plot"].failed, rows["plot"].never_ran) == (2, 2)
+    assert (rows["plot"].longest, rows["plot"].waiting) == (0, 1.5)
     assert next(iter(rows)) == "fit"
 
 

@@ -196,7 +196,7 @@ def test_clients_and_engines_at_the_wire(start: Start) -> None:
     assert found[waits]["reason"] == f"waits for {runs} to finish"
     assert found[waits]["details"]["pending"][0]["msg_ids"] == [runs]
     assert found[stranded]["kind"] == "stranded"
-    assert "engine nobody not registered; it fails in" in found[stranded]["reason"]
+    assert "engine nobody is not registered; it fails in" in found[stranded]["reason"]
     clients = {part["client"] for part in answer["queue"] if part["ready"] + part["waiting"]}
     assert clients == {answer["you"], "00ff"}
     [story] = ask(client, request="why", msg_ids=[waits])["stories"]

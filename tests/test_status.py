@@ -181,6 +181,7 @@ def status_with(**fields: Any) -> Status:
     values |= dict.fromkeys(("stranded", "queue_more", "oldest_more"), 0)
     values |= {"failed": {}, "causes": {}, "engines": [], "queue": [], "oldest": []}
     values |= {"time": NOW, "you": "me", "version": "1", "scheme": "lru", "settings": {}}
+    values |= {"never_ran": 0, "last_failed": None, "causes_lately": fields.get("causes", {})}
     rates = Rates(60.0, 1.0, 2.0, 3.0)
     return Status(**{**values, "rates": rates, "memory": 2**20, "lag": 0.5, **fields})
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from ..wire.names import listed
 from .data import age, short
 from .status_parts import EngineStatus, WaitingTask
 
@@ -56,7 +57,10 @@ class Holdup:
 
 
 def holdups(status: Any) -> list[Holdup]:
-    """What holds the run up, the worst first; there is always at least one."""
+    """What holds the run up, the worst first; there is always at least one.
+
+    Failures that are older than an hour come last: they may be another day's.
+    """
     found = [
         *_no_engine(status),
         *_stuck_tasks(status),
@@ -71,7 +75,8 @@ def holdups(status: Any) -> list[Holdup]:
         running = "1 task is" if status.assigned == 1 else f"{status.assigned:,} tasks are"
         text = f"Nothing holds the run up: {running} on engines."
         found.append(Holdup(Level.CALM, text))
-    return sorted(found, key=lambda holdup: -holdup.level)
+    found.sort(key=lambda holdup: -holdup.level)
+    return [*found, *_old_failures(status)]
 
 
 def _no_engine(status: Any) -> Iterator[Holdup]:
@@ -120,13 +125,13 @@ def _idle_engines(status: Any) -> Iterator[Holdup]:
         return
     room = max(0, status.ready - status.stranded)
     if not idle and room:
-        which = f"All {len(engines):,} engines are" if len(engines) > 1 else "The only engine is"
+        which = _of(len(engines), len(engines))
         text = f"{which} busy, and {_tasks(room)} for room: more engines would help."
         yield Holdup(Level.BUSY, text)
         return
     if not idle:
         return
-    count = f"{len(idle):,} of {len(engines):,} engines {_s(idle, 'is', 'are')} idle"
+    count = f"{_of(len(idle), len(engines))} idle"
     pinned = next((task for task in status.oldest if task.kind == "no_room"), None)
     if pinned is not None:
         yield Holdup(Level.HELD, f"{count}, but task {_name(pinned)} {pinned.reason}.")
@@ -153,17 +158,37 @@ def _bottleneck(status: Any) -> str:
     return f"{_tasks(number)} for {what}, which {_engines([first]).lower()} has had{since}{others}"
 
 
+def _failed(causes: Mapping[str, int]) -> Counter[str]:
+    """How many have failed, by that with which it began, without those that were taken back."""
+    return Counter({cause: times for cause, times in causes.items() if cause != CANCELLED})
+
+
 def _failures(status: Any) -> Iterator[Holdup]:
-    by_cause = Counter(status.causes)
-    del by_cause[CANCELLED]  # that was meant
+    """The failures of the last hour."""
+    by_cause, every = _failed(status.causes_lately), _failed(status.causes).total()
     number = by_cause.total()
     if number:
-        causes = by_cause.most_common()
-        first = ", ".join(f"{cause} {times:,}" for cause, times in causes[:NAMED])
-        others = len(causes) - NAMED
-        more = f", and {others:,} other error{'s' * (others > 1)}" if others > 0 else ""
         what = "1 task has" if number == 1 else f"{number:,} tasks have"
-        yield Holdup(Level.FAILED, f"{what} failed. It began with: {first}{more}.")
+        before = f" in the last hour ({every - number:,} before)" if every > number else ""
+        yield Holdup(Level.FAILED, f"{what} failed{before}. {_causes(by_cause)}")
+
+
+def _old_failures(status: Any) -> Iterator[Holdup]:
+    """Failures before the last hour, where there are none in it."""
+    by_cause = _failed(status.causes)
+    number = by_cause.total()
+    if number and not _failed(status.causes_lately):
+        ago = f"{age(status, status.last_failed)} ago"
+        what = f"1 task failed {ago}" if number == 1 else f"{number:,} tasks failed, the last {ago}"
+        yield Holdup(Level.FAILED, f"{what}. {_causes(by_cause)}")
+
+
+def _causes(by_cause: Counter[str]) -> str:
+    causes = by_cause.most_common()
+    first = ", ".join(f"{cause} {times:,}" for cause, times in causes[:NAMED])
+    others = len(causes) - NAMED
+    more = f", and {others:,} other error{'s' * (others > 1)}" if others > 0 else ""
+    return f"It began with: {first}{more}."
 
 
 def _scheduler(status: Any) -> Iterator[Holdup]:
@@ -173,9 +198,12 @@ def _scheduler(status: Any) -> Iterator[Holdup]:
 
 
 def _no_work(status: Any) -> str:
-    done = status.succeeded + sum(status.failed.values())
+    done, failed = status.succeeded + sum(status.failed.values()), _failed(status.causes).total()
+    if done == 1:
+        return "The only task has failed." if failed else "The only task is finished."
     if done:
-        return "The only task is finished." if done == 1 else f"All {done:,} tasks are finished."
+        which = f"; {failed:,} of them failed" if failed else ""
+        return f"All {done:,} tasks are finished{which}."
     number = len(status.engines)
     engines = "1 engine is" if number == 1 else f"{number:,} engines are"
     return f"No task was submitted yet; {engines} registered."
@@ -197,8 +225,14 @@ def _them(number: int) -> str:
 
 def _engines(engines: list[EngineStatus]) -> str:
     names = [short(e.uuid) if e.id is None else f"{e.id}" for e in engines[:NAMED]]
-    more = f" and {len(engines) - NAMED:,} more" if len(engines) > NAMED else ""
-    return f"{_s(engines, 'Engine', 'Engines')} {', '.join(names)}{more}"
+    return f"{_s(engines, 'Engine', 'Engines')} {listed(names, max(0, len(engines) - NAMED))}"
+
+
+def _of(number: int, every: int) -> str:
+    """So many of all engines are something, as one says it."""
+    if number < every:
+        return f"{number:,} of {every:,} engines {'is' if number == 1 else 'are'}"
+    return {1: "The only engine is", 2: "Both engines are"}.get(every, f"All {every:,} engines are")
 
 
 def _s(items: list[EngineStatus], one: str, many: str) -> str:

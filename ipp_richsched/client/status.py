@@ -44,6 +44,12 @@ class Status:
     causes : dict of str to int
         The same, by the name of the error with which it began: a task that fails since another did
         counts for the error of the first.
+    causes_lately : dict of str to int
+        Of these, those of the last hour (and of up to ten minutes before).
+    never_ran : int
+        How many of those that failed no engine ever had: what they depend on has failed, say.
+    last_failed : datetime or None
+        When the last one failed, of those that no client has taken back.
     rates : Rates
         How fast they come and end.
     engines : list of EngineStatus
@@ -76,6 +82,9 @@ class Status:
     stranded: int
     failed: dict[str, int]
     causes: dict[str, int]
+    causes_lately: dict[str, int]
+    never_ran: int
+    last_failed: datetime | None
     rates: Rates
     engines: list[EngineStatus]
     queue: list[QueuePart]
@@ -126,6 +135,7 @@ def status(rc: ipp.Client, oldest: int = 10) -> Status:
         Status,
         answer,
         time=when,
+        last_failed=when,
         rates=lambda rates: make(Rates, rates),
         engines=lambda engines: [
             make(EngineStatus, engine, since=when, unreachable=when) for engine in engines

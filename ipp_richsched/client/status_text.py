@@ -55,10 +55,14 @@ Table = tuple[str, list[str], list[list[str]]]
 
 def _headline(status: Any) -> str:
     failed = sum(status.failed.values())
+    failed_so = f"{failed:,} failed"
+    if status.never_ran:
+        all_of_them = status.never_ran == failed
+        failed_so += f" ({'all' if all_of_them else f'{status.never_ran:,}'} of them never ran)"
     stranded = f" ({status.stranded:,} of them stranded)" if status.stranded else ""
     return (
         f"{status.waiting:,} waiting, {status.ready:,} ready{stranded}, {status.assigned:,} on"
-        f" {len(status.engines):,} engines; {status.succeeded:,} succeeded, {failed:,} failed"
+        f" {len(status.engines):,} engines; {status.succeeded:,} succeeded, {failed_so}"
     )
 
 
@@ -121,7 +125,7 @@ def _engines(status: Any) -> Table:
         for engine in engines[:ENGINES]
     ]
     more = f", {len(engines) - ENGINES:,} of them not shown" if len(engines) > ENGINES else ""
-    head = ["engine", "host", "load", "done", "failed", "does"]
+    head = ["engine", "host", "load", "done", "failed attempts", "does"]
     return f"{len(engines):,} engines{more}:", head, rows
 
 

@@ -300,7 +300,7 @@ class Lifecycle:
         cause = Cause(task.msg_id, event.error)
         self._causes.record(task.msg_id, cause)
         aborted = event.status == "aborted"
-        self._tallies.count_failure(ABORTED if aborted else RAISED, cause)
+        self._tallies.count_failure(ABORTED if aborted else RAISED, cause, step.now, ran=True)
         why = End.ABORTED if aborted else event.error
         self._rest(step, task, FAILED, event.engine, action, why, event.size)
 
@@ -322,7 +322,7 @@ class Lifecycle:
         cause = reason.cause if isinstance(reason, UnreachableDependency) else None
         cause = cause or Cause(task.msg_id, failure=reason.failure)
         self._causes.record(task.msg_id, cause)
-        self._tallies.count_failure(kind_of(reason), cause)
+        self._tallies.count_failure(kind_of(reason), cause, step.now, ran=tried > 0)
         self._rest(step, task, FAILED, engine, action, reason)
 
     @staticmethod

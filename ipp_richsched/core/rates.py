@@ -1,4 +1,4 @@
-"""How fast tasks come and end, over the last minute."""
+"""What happened of late: how fast tasks come and end, and with what those began that failed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import math
 from collections import deque
 from typing import NamedTuple
 
+from .failures import Failure
+
 BUCKET, BUCKETS = 5.0, 12
 """Seconds between two samples, and how many of these spans are looked at: a minute of them."""
+
+LATELY, PARTS = 3_600.0, 6
+"""Failures of so many seconds are counted apart, in as many parts: see `Lately`."""
 
 
 class Totals(NamedTuple):
@@ -60,3 +65,28 @@ class Rates:
         since, before = self._samples[0]
         pairs = zip(totals, before, strict=True)
         return now - since, Totals(*(later - earlier for later, earlier in pairs))
+
+
+class Lately:
+    """Counts of the last hour, by name; there are as many numbers as names, for each of `PARTS`."""
+
+    def __init__(self) -> None:
+        self._parts: deque[tuple[int, dict[str | Failure, int]]] = deque(maxlen=PARTS + 1)
+
+    def count(self, name: str | Failure, now: float) -> None:
+        """Count one more; O(1)."""
+        number = math.floor(now / (LATELY / PARTS))
+        if not self._parts or self._parts[-1][0] != number:
+            self._parts.append((number, {}))
+        counts = self._parts[-1][1]
+        counts[name] = counts.get(name, 0) + 1
+
+    def counts(self, now: float) -> dict[str | Failure, int]:
+        """What was counted in the last hour, and up to ten minutes before; O(names * `PARTS`)."""
+        first = math.floor(now / (LATELY / PARTS)) - PARTS
+        found: dict[str | Failure, int] = {}
+        for number, counts in self._parts:
+            if number >= first:
+                for name, count in counts.items():
+                    found[name] = found.get(name, 0) + count
+        return found

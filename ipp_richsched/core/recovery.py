@@ -63,7 +63,8 @@ class Recovery:
             if task.state < SUCCEEDED:  # that has failed as well
                 count_failed(task, task.state)
                 cause = Cause(msg_id, failure=InternalError.failure)
-                self._tallies.count_failure(kind_of(InternalError()), cause)
+                kind, ran = kind_of(InternalError()), task.attempts_made > task.unsent
+                self._tallies.count_failure(kind, cause, step.now, ran=ran)
                 task.state = FAILED
                 step.actions.append(FailTask(msg_id, InternalError(), task.message))
             self._tasks.pop(msg_id, None)

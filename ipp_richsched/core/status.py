@@ -144,6 +144,12 @@ class Status:
         How many have failed, by the kind of the reason.
     causes : dict of str or Failure to int
         The same, by what it began with: see `Tallies.causes`.
+    lately : dict of str or Failure to int
+        The same, of the last hour only: see `Lately.counts`.
+    never_ran : int
+        How many of those that failed no engine ever had.
+    failed_at : float or None
+        When the last one failed that no client took back.
     rate : Rate
         How fast they come and end.
     engines : tuple of EngineStatus
@@ -166,6 +172,9 @@ class Status:
     stranded: int
     reasons: dict[str, int]
     causes: dict[str | Failure, int]
+    lately: dict[str | Failure, int]
+    never_ran: int
+    failed_at: float | None
     rate: Rate
     engines: tuple[EngineStatus, ...]
     queue: tuple[QueuePart, ...]
@@ -216,6 +225,9 @@ def status_of(state: State, now: float, oldest: int) -> Status:
         _stranded(state),
         dict(state.tallies.failed),
         dict(state.tallies.causes),
+        state.tallies.lately.counts(now),
+        state.tallies.never_ran,
+        state.tallies.failed_at,
         Rate(seconds, *(number / seconds if seconds else 0.0 for number in of_late)),
         tuple(_engine(state, engine) for engine in state.pool.engines.values()),
         parts,

@@ -9,7 +9,7 @@ from typing import TypeAlias, get_args
 
 from .failures import Cause, Failure
 from .flags import RichFlags
-from .rates import Totals
+from .rates import Lately, Totals
 from .reasons import Reason
 
 MOST = 500
@@ -143,12 +143,21 @@ class Tallies:
     causes : dict of str or Failure to int
         The same, by what it began with: the name of the error that a task raised, or why one failed
         that raised none.  `CAUSES` of them at most, and `OTHERS`.
+    lately : Lately
+        The same, of the last hour.
+    never_ran : int
+        How many of them no engine ever had.
+    failed_at : float or None
+        When the last one failed that no client took back.
     """
 
     def __init__(self) -> None:
         self.rest = Tally(0, b"", None)
         self.failed: dict[str, int] = {}
         self.causes: dict[str | Failure, int] = {}
+        self.lately = Lately()
+        self.never_ran = 0
+        self.failed_at: float | None = None
         self._tallies: dict[Key, Tally] = {}
         self._asked = 0  # for new ones, since it was last looked for some that are not needed
 
@@ -167,13 +176,17 @@ class Tallies:
         tally = self._tallies[key] = Tally(*key)
         return tally
 
-    def count_failure(self, kind: str, cause: Cause) -> None:
-        """Count a failure of a kind, and with what it began."""
+    def count_failure(self, kind: str, cause: Cause, now: float, *, ran: bool) -> None:
+        """Count a failure: its kind, with what it began, and whether an engine had the task."""
         self.failed[kind] = self.failed.get(kind, 0) + 1
         name = name_of(cause, kind)
         if name not in self.causes and len(self.causes) >= CAUSES:
             name = OTHERS
         self.causes[name] = self.causes.get(name, 0) + 1
+        self.lately.count(name, now)
+        self.never_ran += not ran
+        if name is not Failure.CANCELLED:
+            self.failed_at = now
 
     def totals(self) -> Totals:
         """How many tasks were submitted so far, succeeded and failed; O(`MOST`)."""

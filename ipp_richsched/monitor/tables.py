@@ -97,7 +97,7 @@ WAITING = (
 LABELS = (
     Column("label", least=10),
     Column("progress", is_number=True),
-    Column("fail", is_number=True),
+    Column("failed", is_number=True),
     Column("run", is_number=True),
     Column("ready", is_number=True),
     Column("wait", is_number=True),
@@ -107,7 +107,7 @@ ENGINES = (
     Column("works on", least=18),
     Column("load", is_number=True),
     Column("done", is_number=True),
-    Column("failed", is_number=True),
+    Column("failed attempts", is_number=True),
     Column("host"),
 )
 FAILURES = (Column("began with", least=16), Column("tasks", is_number=True))

@@ -1,14 +1,20 @@
-"""What people call engines."""
+"""What people call clients and engines, one or several."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 def client_name(ident: bytes) -> str:
     """A client's identity as text: in hexadecimal, if ZeroMQ has made it up, as it does."""
     text = ident.decode("utf8", "replace")
     return text if text.isprintable() and "\ufffd" not in text else ident.hex()
+
+
+def listed(names: Sequence[str], more: int = 0) -> str:
+    """Some names, and how many others there are, as one says it: ``a, b and c``."""
+    shown = [*names, f"{more:,} more"] if more else names
+    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
 KEPT = 10_000

@@ -104,6 +104,10 @@ def _number(name: str, value: Any) -> float:
     return value
 
 
+def _time(name: str, value: Any) -> float | None:
+    return None if value is None else _number(name, value)
+
+
 def _object(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{name!r} is {value!r:.200}, not an object")
@@ -154,7 +158,10 @@ STATUS = Request(
         "settings": _object,
         **dict.fromkeys(("waiting", "ready", "assigned", "succeeded", "stranded"), _whole),
         "failed": _object,
+        "never_ran": _whole,
         "causes": _object,
+        "causes_lately": _object,
+        "last_failed": _time,
         "rates": _object,
         "engines": _objects,
         "queue": _objects,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -44,10 +45,6 @@ class Sight:
 
     def status(self, status: Status) -> dict[str, Any]:
         """What the core knows of how things stand."""
-        causes: dict[str, int] = {}
-        for cause, number in status.causes.items():
-            name = cause_name(cause)
-            causes[name] = causes.get(name, 0) + number
         return {
             "waiting": status.waiting,
             "ready": status.ready,
@@ -55,7 +52,10 @@ class Sight:
             "succeeded": status.succeeded,
             "stranded": status.stranded,
             "failed": status.reasons,
-            "causes": causes,
+            "never_ran": status.never_ran,
+            "causes": _named(status.causes),
+            "causes_lately": _named(status.lately),
+            "last_failed": self._teller.time(status.failed_at),
             "rates": asdict(status.rate),
             "engines": [self._engine(engine) for engine in status.engines],
             "queue": [_part(part) for part in status.queue],
@@ -141,6 +141,14 @@ class Sight:
 def cause_name(cause: str | Failure) -> str:
     """What that is called with which a failure began."""
     return ERRORS[cause].__name__ if isinstance(cause, Failure) else printable(cause)
+
+
+def _named(causes: Mapping[str | Failure, int]) -> dict[str, int]:
+    named: dict[str, int] = {}
+    for cause, number in causes.items():
+        name = cause_name(cause)
+        named[name] = named.get(name, 0) + number
+    return named
 
 
 def _part(part: QueuePart) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from ..core.reasons import (
     UnreachableDependency,
     ValueNotSent,
 )
-from .names import client_name
+from .names import client_name, listed
 
 UNMET = "its functional dependency (@require or @depend) is unmet"
 
@@ -76,13 +76,22 @@ def engine_text(engine: bytes, called: Called) -> str:
 
 def few_text(few: Few) -> str:
     """A few names of many."""
-    shown = ", ".join(few.names)
-    return f"{shown} and {few.more} more" if few.more else shown
+    return listed(few.names, few.more)
 
 
 def engines_text(few: Few, called: Called) -> str:
-    """What people call a few engines of many."""
-    return few_text(Few(tuple(map(called, few.names)), few.more))
+    """What people call a few engines of many: ``engines 0, 1 and 2``."""
+    names = [*map(called, few.names)]
+    numbers = [name.removeprefix("engine ") for name in names]
+    # with hosts, each is named in full: `engine 0 on a and engine 1 on b`
+    if len(names) + few.more > 1 and all(number.isdecimal() for number in numbers):
+        return f"engines {listed(sorted(numbers, key=int), few.more)}"
+    return listed(names, few.more)
+
+
+def verb(few: Few, one: str, many: str) -> str:
+    """The verb that goes with one, or with many."""
+    return one if len(few.names) + few.more == 1 else many
 
 
 def error_text(error: TaskError) -> str:
@@ -112,9 +121,9 @@ _VERBS = {
 
 
 def _unreachable_dependency(msg_id: str, reason: UnreachableDependency, called: Called) -> str:
-    verb = _VERBS[reason.field]
-    ended = ", ".join(map(_ended, reason.ended)) + f" and {reason.more} more" * bool(reason.more)
-    return f"task {msg_id} cannot {verb} {ended}{_began(reason)}"
+    what = _VERBS[reason.field]
+    ended = listed([*map(_ended, reason.ended)], reason.more)
+    return f"task {msg_id} cannot {what} {ended}{_began(reason)}"
 
 
 def _ended(ended: Ended) -> str:
@@ -154,7 +163,7 @@ def _value_not_sent(msg_id: str, reason: ValueNotSent, called: Called) -> str:
 def _cannot_follow(msg_id: str, reason: CannotFollow, called: Called) -> str:
     engines = engines_text(reason.engines, called)
     what = {
-        Obstacle.GONE: f"to {engines}, which has died",
+        Obstacle.GONE: f"to {engines}, which {verb(reason.engines, 'has', 'have')} died",
         Obstacle.OFF_TARGETS: f"to {engines}: not in its targets",
         Obstacle.APART: f"tasks that ran on different engines: {engines}",
     }
@@ -219,7 +228,7 @@ def _engine_died(msg_id: str, reason: EngineDied, called: Called) -> str:
 
 
 def _engines_crashed(msg_id: str, reason: EnginesCrashed, called: Called) -> str:
-    engines = ", ".join(engine_text(engine, called) for engine in reason.engines)
+    engines = engines_text(Few(tuple(map(engine_name, reason.engines))), called)
     plural = "s" if len(reason.engines) > 1 else ""
     return f"task {msg_id}: {len(reason.engines)} engine{plural} died while running it: {engines}"
 

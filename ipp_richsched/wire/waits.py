@@ -27,7 +27,7 @@ from ..core.waits import (
 )
 from .checks import printable
 from .names import client_name
-from .texts import UNMET, Called, engine_text, engines_text, error_text, few_text, reason_text
+from .texts import UNMET, Called, engine_text, engines_text, error_text, few_text, reason_text, verb
 
 TIMES = {"until", "again", "since", "began"}
 """The fields that are times."""
@@ -106,12 +106,13 @@ class Teller:
         return f"{what}, which {client} was asked for; without it, it fails{self._in(wait.until)}"
 
     def _for_room(self, wait: ForRoom) -> str:
-        text = f"waits for room: {self._engines(wait.full)} {_verb(wait.full, 'is', 'are')} full"
+        text = f"waits for room: {self._engines(wait.full)} {verb(wait.full, 'is', 'are')} full"
         if wait.next_client is not None:
             client = client_name(wait.next_client)
             text = f"waits for its client's turn: that of client {client} is next; {text[10:]}"
         if wait.away.names:
-            text += f"; {self._engines(wait.away)} cannot be reached or is being interrupted"
+            are = verb(wait.away, "is", "are")
+            text += f"; {self._engines(wait.away)} cannot be reached or {are} being interrupted"
         if wait.failed.names:
             text += f"; it failed on {self._engines(wait.failed)}, and others come first"
             if wait.until is not None:
@@ -120,25 +121,28 @@ class Teller:
 
     def _for_connection(self, wait: ForConnection) -> str:
         engines = self._engines(wait.engines)
-        verb = _verb(wait.engines, "has", "have")
-        text = f"waits for a connection: {engines} {verb} none"
+        text = f"waits for a connection: {engines} {verb(wait.engines, 'has', 'have')} none"
         return f"{text}; it fails{self._in(wait.until)}" if wait.until is not None else text
 
     def _for_interrupt(self, wait: ForInterrupt) -> str:
         engines = self._engines(wait.engines)
-        return f"waits: {engines} {_verb(wait.engines, 'is', 'are')} being interrupted"
+        return f"waits: {engines} {verb(wait.engines, 'is', 'are')} being interrupted"
 
     def _for_retry(self, wait: ForRetry) -> str:
         return f"failed on {self._engines(wait.failed)}, and is tried again{self._in(wait.until)}"
 
     def _for_busy(self, wait: ForBusy) -> str:
-        text = f"waits: {self._engines(wait.engines)} {_verb(wait.engines, 'is', 'are')} busy with"
+        text = f"waits: {self._engines(wait.engines)} {verb(wait.engines, 'is', 'are')} busy with"
         return f"{text} something else (EngineBusy), and asked again{self._in(wait.until)}"
 
     def _for_taker(self, wait: ForTaker) -> str:
         whys = [f"on {self._engines(wait.refused)} {UNMET}"] * bool(wait.refused.names)
-        whys += [f"{self._engines(wait.absent)} not registered"] * bool(wait.absent.names)
-        whys += [f"{self._engines(wait.away)} without a connection"] * bool(wait.away.names)
+        if wait.absent.names:
+            are = verb(wait.absent, "is", "are")
+            whys.append(f"{self._engines(wait.absent)} {are} not registered")
+        if wait.away.names:
+            have = verb(wait.away, "has", "have")
+            whys.append(f"{self._engines(wait.away)} {have} no connection")
         text = f"is stranded, no engine takes it: {'; '.join(whys)}"
         if wait.again is not None:
             text += f"; asked again{self._in(wait.again)}"
@@ -179,16 +183,12 @@ def _plain(value: Any) -> Any:
 def _pending_text(pending: Pending) -> str:
     number = len(pending.msg_ids) + pending.more
     arguments = ", which is an argument," if number == 1 else ", which are arguments,"
-    verb = {"after": "", "follow": ", which it follows,", "arguments": arguments}
+    which = {"after": "", "follow": ", which it follows,", "arguments": arguments}
     names = few_text(Few(pending.msg_ids, pending.more)) if pending.msg_ids else ""
     names = names or f"{pending.more} tasks"
     is_choice = pending.any and number > 1
     text = f"any of {names}" if is_choice else names
-    return f"{text}{verb[pending.field]} to finish"
-
-
-def _verb(few: Few, one: str, many: str) -> str:
-    return one if len(few.names) + few.more == 1 else many
+    return f"{text}{which[pending.field]} to finish"
 
 
 _WAITS: dict[type, Callable[[Teller, Any], str]] = {

@@ -19,6 +19,7 @@ from ipp_richsched.core.events import (
 from ipp_richsched.core.failures import NO_NAMES, Failure, TaskError, few
 from ipp_richsched.core.flags import RichFlags
 from ipp_richsched.core.lifecycle import Lifecycle
+from ipp_richsched.core.rates import Lately
 from ipp_richsched.core.status import EngineStatus, QueuePart, Rate
 from ipp_richsched.core.tallies import CAUSES, OTHERS, Tallies
 from ipp_richsched.core.task import TaskState
@@ -98,12 +99,66 @@ def test_failures_are_counted_by_reason_and_by_what_they_began_with() -> None:
         "aborted": 1,
         "invalid_metadata": 1,
     }
-    assert s.causes == {
-        "ValueError": 3,
-        Failure.TASK_TIMEOUT: 2,
-        "aborted": 1,
-        Failure.INVALID_METADATA: 1,
-    }
+    assert (
+        s.causes
+        == s.lately
+        == {
+            "ValueError": 3,
+            Failure.TASK_TIMEOUT: 2,
+            "aborted": 1,
+            Failure.INVALID_METADATA: 1,
+        }
+    )
+    assert (s.failed, s.never_ran) == (7, 5)
+
+
+def test_a_task_that_was_sent_in_vain_only_never_ran() -> None:
+    driver = Driver("a")
+    driver.submit("t", timeout=0.5)
+    driver.refuse("a", "t")
+    driver.wait(1)
+    s = driver.status()
+    assert (s.failed, s.never_ran) == (1, 0)
+    driver.submit("t2", timeout=0.01)
+    driver.unreachable("a", "t2")
+    driver.wait(0.01)
+    s = driver.status()
+    assert (s.failed, s.never_ran) == (2, 1)
+
+
+def test_failures_of_the_last_hour_are_told_apart() -> None:
+    driver = Driver("a")
+    error = TaskError("ValueError", "x")
+    assert driver.status().failed_at is None
+    for _ in range(3):
+        driver.submit(f"{driver.now}")
+        driver.reply("a", f"{driver.now}", "error", error=error)
+        driver.wait(60)
+    s = driver.status()
+    assert (s.causes, s.lately, s.failed_at) == ({"ValueError": 3}, {"ValueError": 3}, 220.0)
+    driver.submit("unwanted", targets=["x"])
+    driver.handle(CancelRequested(("unwanted",), b"", False))
+    driver.wait(2_400)
+    driver.submit("later")
+    driver.reply("a", "later", "error", error=TaskError("KeyError", "x"))
+    s = driver.status()
+    assert s.lately == {"ValueError": 3, Failure.CANCELLED: 1, "KeyError": 1}
+    driver.wait(2_400)
+    s = driver.status()
+    assert (s.lately, s.failed_at) == ({"KeyError": 1}, 2_680.0)
+    driver.wait(7_200)
+    s = driver.status()
+    assert (s.lately, s.failed_at) == ({}, 2_680.0)
+    assert s.causes == {"ValueError": 3, Failure.CANCELLED: 1, "KeyError": 1}
+
+
+def test_what_is_kept_of_the_last_hour_is_bounded() -> None:
+    lately = Lately()
+    for number in range(1_000):
+        lately.count(f"{number}", 100.0 * number)
+    counts = lately.counts(100.0 * 999)
+    assert 36 <= len(counts) <= 43
+    assert "999" in counts
 
 
 def test_names_of_errors_are_bounded() -> None:

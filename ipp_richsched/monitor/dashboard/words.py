@@ -175,7 +175,7 @@ def engines(status: Status) -> str:
         style = "bad" if row.style == "bad" else style
         bad = (4,) if row.values[4] else ()
         shown.append(_row(row.cells[:5], style, row.task, right=(2, 3, 4), bad=bad))
-    heads = ["engine", "works on", "load", "done", "failed"]
+    heads = ["engine", "works on", "load", "done", "failed attempts"]
     return _table(heads, shown, "No engine is registered.", len(rows) - len(shown), right=(2, 3, 4))
 
 

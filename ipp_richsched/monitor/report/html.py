@@ -78,7 +78,7 @@ def failures_html(run: Run, failures: Sequence[FailureGroup]) -> str:
 
 def engines_html(run: Run, account: Account) -> str:
     """What each engine did; all of them are listed."""
-    head = ["engine", "succeeded", "failed", "worked", "its time", "was there", ""]
+    head = ["engine", "succeeded", "failed attempts", "worked", "its time", "was there", ""]
     rows = [
         [
             _cell(row.name),
@@ -96,7 +96,15 @@ def engines_html(run: Run, account: Account) -> str:
 
 def groups_html(run: Run, account: Account) -> str:
     """What the tasks of each label did."""
-    head = ["label", "tasks", "succeeded", "failed", "never ran", "all took", "half took less than"]
+    head = [
+        "label",
+        "tasks",
+        "succeeded",
+        "failed",
+        "of these never ran",
+        "all took",
+        "half took less than",
+    ]
     head += ["longest", "waited for others", "queued"]
     every = group_rows(run, account)
     rows = [

@@ -49,7 +49,7 @@ class GroupRow:
     name : str
         The label or the function.
     tasks, succeeded, failed, never_ran : int
-        How many there are, and how they ended.
+        How many there are, and how they ended; those that never ran are among the failed.
     seconds : float
         Of all their attempts together.
     middle, longest : float
@@ -120,7 +120,7 @@ def _group_row(name: str, tasks: Sequence[TaskRun], account: Account) -> GroupRo
         name,
         len(tasks),
         states.count("succeeded"),
-        states.count("failed"),
+        states.count("failed") + states.count("never ran"),
         states.count("never ran"),
         sum(ran),
         median(ran) if ran else 0.0,

@@ -34,7 +34,13 @@ def headline(run: Run) -> str:
         return "No task was submitted."
     states = Counter[str](task.state for task in run.tasks.values())
     seconds = seconds_text(run.end - run.start)
+    never_ran = states.pop("never ran", 0)
+    states["failed"] += never_ran
     parts = [f"{states[state]:,} {words}" for state, words in _STATES.items() if states[state]]
+    if never_ran:
+        which = "all" if never_ran == states["failed"] else f"{never_ran:,}"
+        place = parts.index(f"{states['failed']:,} failed")
+        parts[place] += f" ({which} of them never ran)"
     if len(parts) == 1 and states["succeeded"]:
         parts = ["all succeeded" if len(run.tasks) > 1 else "it succeeded"]
     engines = count_text(len(run.engines), "engine")
@@ -44,7 +50,6 @@ def headline(run: Run) -> str:
 _STATES = {
     "succeeded": "succeeded",
     "failed": "failed",
-    "never ran": "never ran",
     "running": "still run",
     "waiting": "still wait",
 }

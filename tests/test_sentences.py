@@ -1,0 +1,100 @@
+"""Sentences about several engines and tasks, as a person would say them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ipp_richsched.core.attempt_reasons import EnginesCrashed
+from ipp_richsched.core.failures import Few, few
+from ipp_richsched.core.reasons import (
+    CannotFollow,
+    NoTargetLeft,
+    Obstacle,
+    Reason,
+)
+from ipp_richsched.core.waits import ForConnection, ForRoom, ForTaker, ForTasks, Pending, Wait
+from ipp_richsched.wire.names import listed
+from ipp_richsched.wire.texts import reason_text
+from ipp_richsched.wire.waits import Teller
+
+NAMES = {
+    "a": "engine 0",
+    "b": "engine 2",
+    "c": "engine 10",
+    "h": "engine 3 on node7",
+    "x": "engine some-uuid",
+}
+
+
+def called(engine: str) -> str:
+    return NAMES[engine]
+
+
+NONE = Few()
+
+
+@pytest.mark.parametrize(
+    ("wait", "text"),
+    [
+        (ForRoom(few("a")), "waits for room: engine 0 is full"),
+        (ForRoom(few("ab")), "waits for room: engines 0 and 2 are full"),
+        (ForRoom(few("cba")), "waits for room: engines 0, 2 and 10 are full"),
+        (
+            ForRoom(Few(("a", "b", "c"), 5)),
+            "waits for room: engines 0, 2, 10 and 5 more are full",
+        ),
+        (ForRoom(few("ah")), "waits for room: engine 0 and engine 3 on node7 are full"),
+        (ForRoom(few("bx")), "waits for room: engine 2 and engine some-uuid are full"),
+        (
+            ForRoom(few("a"), away=few("bc"), failed=few("ab")),
+            "waits for room: engine 0 is full; engines 2 and 10 cannot be reached or are being"
+            " interrupted; it failed on engines 0 and 2, and others come first",
+        ),
+        (
+            ForTaker(few("ab"), few("c"), few("x"), None, None),
+            "is stranded, no engine takes it: on engine 10 its functional dependency (@require or"
+            " @depend) is unmet; engines 0 and 2 are not registered; engine some-uuid has no"
+            " connection",
+        ),
+        (ForConnection(few("ab"), None), "waits for a connection: engines 0 and 2 have none"),
+        (
+            ForTasks((Pending("after", ("t1", "t2"), 0, False),)),
+            "waits for t1 and t2 to finish",
+        ),
+        (
+            ForTasks((Pending("arguments", ("t1",), 0, False),)),
+            "waits for t1, which is an argument, to finish",
+        ),
+    ],
+)
+def test_what_a_task_waits_for(wait: Wait, text: str) -> None:
+    assert Teller(0.0, 0.0, called).wait(wait)["reason"] == text
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        (
+            EnginesCrashed((b"c", b"a")),
+            "task t: 2 engines died while running it: engines 0 and 10",
+        ),
+        (EnginesCrashed((b"a",)), "task t: 1 engine died while running it: engine 0"),
+        (
+            CannotFollow(Obstacle.GONE, few("ab")),
+            "task t cannot follow to engines 0 and 2, which have died",
+        ),
+        (NoTargetLeft(few("ab")), "task t: none of its targets is left: engines 0 and 2 died"),
+    ],
+)
+def test_why_a_task_failed(reason: Reason, text: str) -> None:
+    assert reason_text("t", reason, called) == text
+
+
+def test_names_are_listed_as_one_says_them() -> None:
+    assert [listed("", 0), listed("a"), listed("ab"), listed("abc")] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
+    assert listed(["a"], 1_000) == "a and 1,000 more"
