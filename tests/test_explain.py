@@ -107,9 +107,24 @@ def test_a_failure_is_followed_to_the_one_that_began_it(path: Path) -> None:
     explanation = explain(path, "third")
     assert chain(explanation) == [("third", "failed"), ("second", "failed"), ("first", "failed")]
     [*_, (_, text)] = told(explanation)
-    assert text.startswith("failed: task third cannot follow second, which failed")
+    assert text.startswith("failed: it cannot follow second, which failed; the first to fail was")
+    assert text.endswith(" first (load) with ValueError: no such file")
     assert told(explanation, 2)[-1][1] == "failed on engine 0 with ValueError: no such file"
     assert str(explanation).count("It waited for task") == 2
+
+
+def test_of_several_parents_the_one_with_which_it_began_is_told_first(path: Path) -> None:
+    night = Night(path, "a")
+    night.submit("bad", label="load")
+    night.submit("a child", after=["bad"], label="child")
+    night.submit("good")
+    night.reply("a", "bad", "error", error=FAILED)
+    night.submit("t", after=["a child", "good", "bad"])
+    assert chain(explain(path, "t")) == [("t", "failed"), ("bad", "failed")]
+    assert told(explain(path, "t"))[-1][1] == (
+        "failed: it cannot run after bad (load), which failed, and a child (child), which failed;"
+        " the first to fail was bad (load) with ValueError: no such file"
+    )
 
 
 def test_retries_say_why(path: Path) -> None:
@@ -121,8 +136,7 @@ def test_retries_say_why(path: Path) -> None:
     texts = [text for _, text in told(explain(path, "t"))]
     assert texts[1:] == [
         "sent to engine 1",
-        "task t failed on engine 1 with ValueError: no such file; it is tried again (0 retries"
-        " left)",
+        "it failed on engine 1 with ValueError: no such file; it is tried again (0 retries left)",
         "sent to engine 0 (attempt 2)",
         "failed on engine 0",
     ]
@@ -137,7 +151,7 @@ def test_an_engine_that_dies_is_told(path: Path) -> None:
     times = told(explain(path, "t"))
     assert times[2:] == [
         (101.0, "engine 0 is gone, which had it"),
-        (106.0, "failed: Engine 0 died while running task 't'"),
+        (106.0, "failed: engine 0 died while running it"),
     ]
 
 
@@ -162,7 +176,7 @@ def test_one_that_nobody_may_run_is_told(path: Path) -> None:
     explanation = explain(path, "t")
     assert chain(explanation) == [("t", "ready")]
     assert told(explanation)[0][1].endswith("only on engine elsewhere, engine nowhere")
-    assert told(explanation)[1][1].startswith("task t waits: not registered: engine elsewhere")
+    assert told(explanation)[1][1].startswith("it waits: not registered: engine elsewhere")
 
 
 def test_who_took_it_back_is_told(path: Path) -> None:
@@ -174,7 +188,7 @@ def test_who_took_it_back_is_told(path: Path) -> None:
     night.handle(InterruptDone(b"a", 1))
     assert [text for _, text in told(explain(path, "waits"))][1:] == [
         "client 00f4 wants it back",
-        "failed: task waits was cancelled by client 00f4",
+        "failed: it was cancelled by client 00f4",
     ]
     assert [text for _, text in told(explain(path, "runs"))][2:] == [
         "client 00f4 wants it back",

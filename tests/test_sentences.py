@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from ipp_richsched.core.attempt_reasons import EnginesCrashed
-from ipp_richsched.core.failures import Few, few
+from ipp_richsched.core.attempt_reasons import AttemptFailed, EngineDied, EnginesCrashed
+from ipp_richsched.core.failures import Cause, Few, TaskError, few
 from ipp_richsched.core.reasons import (
+    Cancelled,
     CannotFollow,
+    Ended,
     NoTargetLeft,
     Obstacle,
     Reason,
+    UnreachableDependency,
 )
 from ipp_richsched.core.waits import ForConnection, ForRoom, ForTaker, ForTasks, Pending, Wait
 from ipp_richsched.wire.names import listed
@@ -62,6 +65,10 @@ NONE = Few()
             "waits for t1 and t2 to finish",
         ),
         (
+            ForTasks((Pending("after", ("t1", "t2"), 1, False, ("load", None)),)),
+            "waits for t1 (load), t2 and 1 more to finish",
+        ),
+        (
             ForTasks((Pending("arguments", ("t1",), 0, False),)),
             "waits for t1, which is an argument, to finish",
         ),
@@ -88,6 +95,30 @@ def test_what_a_task_waits_for(wait: Wait, text: str) -> None:
 )
 def test_why_a_task_failed(reason: Reason, text: str) -> None:
     assert reason_text("t", reason, called) == text
+
+
+def test_a_story_says_it_of_its_own_task() -> None:
+    error = TaskError("ValueError", "no such file")
+    ended = (Ended("p1", False, False, "load"), Ended("p2", False, False))
+    story = Teller(0.0, 0.0, called)
+    reasons: dict[Reason, str] = {
+        UnreachableDependency("after", ended, 1, Cause("p1", error, label="load")): (
+            "it cannot run after p1 (load), which failed, p2, which failed, and 1 more; the first"
+            " to fail was p1 (load) with ValueError: no such file"
+        ),
+        UnreachableDependency("arguments", ended[:1], 0, Cause("p1", error)): (
+            "it cannot have as an argument the result of p1 (load), which failed with ValueError:"
+            " no such file"
+        ),
+        EngineDied(b"a", True): "engine 0 died while running it",
+        EnginesCrashed((b"a",)): "1 engine died while running it: engine 0",
+        AttemptFailed(b"a", error): "it raised ValueError: no such file",
+        AttemptFailed(b"a", None): "it failed",
+        Cancelled(b"me"): "it was cancelled by client me",
+        NoTargetLeft(few("a")): "none of its targets is left: engine 0 died",
+    }
+    for reason, text in reasons.items():
+        assert story.failure("t", reason)["reason"] == text
 
 
 def test_names_are_listed_as_one_says_them() -> None:

@@ -193,7 +193,7 @@ def test_clients_and_engines_at_the_wire(start: Start) -> None:
         *(0, "first", runs, "fit"),
     )
     found = {task["msg_id"]: task for task in answer["oldest"]}
-    assert found[waits]["reason"] == f"waits for {runs} to finish"
+    assert found[waits]["reason"] == f"waits for {runs} (fit) to finish"
     assert found[waits]["details"]["pending"][0]["msg_ids"] == [runs]
     assert found[stranded]["kind"] == "stranded"
     assert "engine nobody is not registered; it fails in" in found[stranded]["reason"]
@@ -207,7 +207,7 @@ def test_clients_and_engines_at_the_wire(start: Start) -> None:
     client.recv()
     stories = ask(client, request="why", msg_ids=[waits, runs, "nobody"])["stories"]
     assert [story["state"] for story in stories] == ["failed", "failed", "unknown"]
-    assert stories[0]["cause"] == f"task {runs} failed with ValueError: failed"
+    assert stories[0]["cause"] == f"task {runs} (fit) failed with ValueError: failed"
     assert stories[1]["attempts"][0]["outcome"] == "failed"
     failed = ask(client, request="status", oldest=0)
     assert failed["failed"]["unreachable_dependency"] == 1

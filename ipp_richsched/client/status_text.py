@@ -62,7 +62,7 @@ def _headline(status: Any) -> str:
     stranded = f" ({status.stranded:,} of them stranded)" if status.stranded else ""
     return (
         f"{status.waiting:,} waiting, {status.ready:,} ready{stranded}, {status.assigned:,} on"
-        f" {len(status.engines):,} engines; {status.succeeded:,} succeeded, {failed_so}"
+        f" {_engines_text(len(status.engines))}; {status.succeeded:,} succeeded, {failed_so}"
     )
 
 
@@ -126,7 +126,11 @@ def _engines(status: Any) -> Table:
     ]
     more = f", {len(engines) - ENGINES:,} of them not shown" if len(engines) > ENGINES else ""
     head = ["engine", "host", "load", "done", "failed attempts", "does"]
-    return f"{len(engines):,} engines{more}:", head, rows
+    return f"{_engines_text(len(engines))}{more}:", head, rows
+
+
+def _engines_text(number: int) -> str:
+    return "1 engine" if number == 1 else f"{number:,} engines"
 
 
 def does(status: Any, engine: Any) -> str:

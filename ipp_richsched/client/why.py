@@ -171,7 +171,8 @@ def why(rc: ipp.Client, result_or_id: Any) -> Any:
     rc : ipyparallel.Client
         Who asks; the task may be another client's.
     result_or_id : AsyncResult, str, or iterable of these
-        The task, or several.
+        The task, or several; ids are whole, since the scheduler would have to search all of the
+        tasks that it knows for a part of one.
 
     Returns
     -------

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from ..wire.names import is_here
+
 _OUTCOMES = {
     "succeeded": "it succeeded",
     "failed": "it failed",
@@ -21,7 +23,7 @@ def as_text(story: Any) -> str:
     if story.state == "unknown":
         return (
             f"{name} is no task of this scheduler: a direct view sent it, or another scheduler had"
-            " it, perhaps before a restart"
+            " it, perhaps before a restart; or this is not the whole of its id"
         )
     lines = [f"{name} {_answer(story)}"]
     lines += [f"  {_link(link)}" for link in story.chain[:-1]]
@@ -57,7 +59,7 @@ def _place(engine: dict[str, Any] | None) -> str:
 
 def _engine(number: int | None, uuid: str, host: str | None) -> str:
     name = f"engine {uuid if number is None else number}"
-    return f"{name} at {host}" if host else name
+    return f"{name} at {host}" if host and not is_here(host) else name
 
 
 def _link(link: Any) -> str:
@@ -69,8 +71,11 @@ def _attempt(attempt: Any) -> list[str]:
     engine = _engine(attempt.id, attempt.uuid, attempt.host)
     lines = [f"  {_time(attempt.assigned)} on {engine}"]
     if attempt.over is not None:
-        why = f": {attempt.reason}" if attempt.reason else ""
-        lines.append(f"  {_time(attempt.over)} {_OUTCOMES.get(attempt.outcome, 'over')}{why}")
+        end = _OUTCOMES.get(attempt.outcome, "over")
+        if attempt.reason:  # "it raised ..." says that it failed
+            is_whole = attempt.reason.startswith("it ")
+            end = attempt.reason if is_whole else f"{end}: {attempt.reason}"
+        lines.append(f"  {_time(attempt.over)} {end}")
     return lines
 
 

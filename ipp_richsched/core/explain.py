@@ -111,12 +111,17 @@ class Explain:
     def _unreachable(self, field: str, dependency: Dependency) -> UnreachableDependency:
         outcomes = [(msg_id, self._history.get(msg_id)) for msg_id in dependency.ids]
         ended = [
-            Ended(msg_id, outcome.succeeded, dependency.accepts(outcome.succeeded))
+            Ended(
+                msg_id,
+                outcome.succeeded,
+                dependency.accepts(outcome.succeeded),
+                self._causes.label_of(msg_id),
+            )
             for msg_id, outcome in outcomes
             if outcome is not None
             and (not outcome.engines or not dependency.accepts(outcome.succeeded))
         ]
-        ended.sort()
+        ended.sort(key=lambda end: self._causes.place_of(end.msg_id))
         cause = self._causes.first_of(end.msg_id for end in ended)
         return UnreachableDependency(field, tuple(ended[:SHOWN]), len(ended[SHOWN:]), cause)
 

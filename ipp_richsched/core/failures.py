@@ -78,8 +78,11 @@ class Cause(NamedTuple):
         What it raised.
     failure : Failure or None
         Why it failed, if it did not raise.
+    label : str or None
+        The label of the task, or the name of its function.
     """
 
     msg_id: str
     error: TaskError | None = None
     failure: Failure | None = None
+    label: str | None = None

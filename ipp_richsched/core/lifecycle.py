@@ -297,8 +297,8 @@ class Lifecycle:
             self._rest(step, task, SUCCEEDED, event.engine, action, size=event.size)
             return
         attempt.engine.failed += 1
-        cause = Cause(task.msg_id, event.error)
-        self._causes.record(task.msg_id, cause)
+        cause = Cause(task.msg_id, event.error, label=task.rich.label)
+        self._causes.record(task.msg_id, cause, cause.label)
         aborted = event.status == "aborted"
         self._tallies.count_failure(ABORTED if aborted else RAISED, cause, step.now, ran=True)
         why = End.ABORTED if aborted else event.error
@@ -320,8 +320,9 @@ class Lifecycle:
             self._abandoned[task.msg_id] = task.attempt
             task.attempt = None
         cause = reason.cause if isinstance(reason, UnreachableDependency) else None
-        cause = cause or Cause(task.msg_id, failure=reason.failure)
-        self._causes.record(task.msg_id, cause)
+        label = task.rich.label
+        cause = cause or Cause(task.msg_id, failure=reason.failure, label=label)
+        self._causes.record(task.msg_id, cause, label)
         self._tallies.count_failure(kind_of(reason), cause, step.now, ran=tried > 0)
         self._rest(step, task, FAILED, engine, action, reason)
 

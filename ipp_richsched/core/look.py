@@ -144,7 +144,9 @@ class Look:
             if msg_id in self._tasks:
                 names.append(msg_id)
         more = max(0, len(dependency.ids) - told - len(names))
-        return Pending(field, tuple(names), more, not dependency.all)
+        labels = tuple(self._tasks[msg_id].rich.label for msg_id in names)
+        named = labels if any(labels) else ()
+        return Pending(field, tuple(names), more, not dependency.all, named)
 
     def _for_values(self, task: Task) -> Wait:
         uses = self._state.values.uses

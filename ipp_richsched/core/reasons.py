@@ -66,11 +66,14 @@ class Ended(NamedTuple):
         How it finished.
     ran_nowhere : bool
         Whether its outcome would count, if only it had run: nobody can follow it.
+    label : str or None
+        Its label, or the name of its function, if it has failed and that is still known.
     """
 
     msg_id: str
     succeeded: bool
     ran_nowhere: bool
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class UnreachableDependency:
     field : str
         ``'after'``, ``'follow'`` or ``'arguments'``.
     ended : tuple of Ended
-        The first few of those that finished so.
+        The first few of those that finished so, those first with whose failure it began.
     more : int
         How many others did.
     cause : Cause or None

@@ -21,12 +21,15 @@ class Pending(NamedTuple):
         How many others have not.
     any : bool
         Whether it waits for any one of them, not for all.
+    labels : tuple of str or None
+        The labels of `msg_ids`, or the names of their functions; empty if none has any.
     """
 
     field: str
     msg_ids: tuple[str, ...]
     more: int
     any: bool
+    labels: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from ..core.notices import NoRoomForValue, TaskRetried, TaskStranded
 from ..core.reasons import Reason
 from ..wire.names import client_name
 from ..wire.notices import notice_text
-from ..wire.texts import UNMET, by_identity, reason_text, tried_text
+from ..wire.texts import UNMET, by_identity, of_itself, reason_text, tried_text
 
 
 @dataclass(frozen=True)
@@ -278,7 +278,7 @@ class Recorder:
         self._end(action.msg_id, event.status == "ok", text)
 
     def _failed(self, action: FailTask) -> None:
-        text = reason_text(action.msg_id, action.reason, self.called)
+        text = of_itself(action.msg_id, reason_text(action.msg_id, action.reason, self.called))
         text += tried_text(action.attempts, action.tried_on, self.called)
         record = self._end(action.msg_id, False, f"failed: {text}")
         if record is not None:
@@ -296,7 +296,8 @@ class Recorder:
         kind = type(notice)
         if kind in what:
             msg_id: str = getattr(notice, "msg_id")  # noqa: B009  # all three have one
-            record = self._note(msg_id, what[kind], notice_text(notice, self.called))
+            text = of_itself(msg_id, notice_text(notice, self.called))
+            record = self._note(msg_id, what[kind], text)
             if record is not None and kind is TaskRetried:
                 record.engine = None
 

@@ -17,6 +17,11 @@ def listed(names: Sequence[str], more: int = 0) -> str:
     return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
+def is_here(address: str) -> bool:
+    """Whether it says nothing from where an engine connects."""
+    return address.startswith(("127.", "localhost")) or address in ("", "::1")
+
+
 KEPT = 10_000
 """Of how many engines the ids are kept, dead ones included."""
 
@@ -53,5 +58,4 @@ class EngineNames:
         """What people call an engine, given its identity as text."""
         name = f"engine {self._ids.get(engine, engine)}"
         address = self.host(engine) or ""
-        is_here = address.startswith(("127.", "localhost")) or address in ("", "::1")
-        return name if is_here else f"{name} on {address}"
+        return name if is_here(address) else f"{name} on {address}"

@@ -64,6 +64,20 @@ def reason_text(msg_id: str, reason: Reason, called: Called = by_identity) -> st
     return text
 
 
+def of_itself(msg_id: str, text: str) -> str:
+    """A sentence about a task, without its name, for where it is told what the task is."""
+    if text.endswith(f" died while running task {msg_id!r}"):
+        return f"{text[0].lower()}{text[1:].removesuffix(f'task {msg_id!r}')}it"
+    text = text.removeprefix(f"task {msg_id}: ")
+    name = f"task {msg_id} "
+    return f"it {text.removeprefix(name)}" if text.startswith(name) else text
+
+
+def named(msg_id: str, label: str | None) -> str:
+    """A task by its id, and by its label if it has one."""
+    return f"{msg_id} ({label})" if label else msg_id
+
+
 def tried_text(attempts: int, engines: Few, called: Called = by_identity) -> str:
     """How often a task was tried, and where, as the end of a sentence; nothing for one attempt."""
     return f" (tried {attempts} times, on {engines_text(engines, called)})" if attempts > 1 else ""
@@ -122,13 +136,16 @@ _VERBS = {
 
 def _unreachable_dependency(msg_id: str, reason: UnreachableDependency, called: Called) -> str:
     what = _VERBS[reason.field]
-    ended = listed([*map(_ended, reason.ended)], reason.more)
+    *first, last = [*map(_ended, reason.ended), *[f"{reason.more} more"] * bool(reason.more)]
+    ended = f"{', '.join(first)}, and {last}" if first else last
     return f"task {msg_id} cannot {what} {ended}{_began(reason)}"
 
 
 def _ended(ended: Ended) -> str:
     how = "succeeded" if ended.succeeded else "failed"
-    return f"{ended.msg_id}, which {how}" + " and ran nowhere" * ended.ran_nowhere
+    return (
+        f"{named(ended.msg_id, ended.label)}, which {how}" + " and ran nowhere" * ended.ran_nowhere
+    )
 
 
 def _began(reason: UnreachableDependency) -> str:
@@ -138,7 +155,7 @@ def _began(reason: UnreachableDependency) -> str:
         return ""
     if len(reason.ended) == 1 and not reason.more and cause.msg_id == reason.ended[0].msg_id:
         return _with(cause)
-    return f"; the first to fail was {cause.msg_id}{_with(cause)}"
+    return f"; the first to fail was {named(cause.msg_id, cause.label)}{_with(cause)}"
 
 
 def _with(cause: Cause) -> str:
@@ -149,7 +166,7 @@ def _with(cause: Cause) -> str:
 
 def cause_text(cause: Cause) -> str:
     """With what a chain of failures began, as a sentence."""
-    return f"task {cause.msg_id} failed{_with(cause)}"
+    return f"task {named(cause.msg_id, cause.label)} failed{_with(cause)}"
 
 
 def _value_not_sent(msg_id: str, reason: ValueNotSent, called: Called) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
+from ..core.attempt_reasons import AttemptFailed
 from ..core.failures import Few, TaskError, engine_name
 from ..core.story import End, Why
 from ..core.tallies import ABORTED, RAISED, kind_of
@@ -26,8 +27,19 @@ from ..core.waits import (
     Wait,
 )
 from .checks import printable
-from .names import client_name
-from .texts import UNMET, Called, engine_text, engines_text, error_text, few_text, reason_text, verb
+from .names import client_name, listed
+from .texts import (
+    UNMET,
+    Called,
+    engine_text,
+    engines_text,
+    error_text,
+    few_text,
+    named,
+    of_itself,
+    reason_text,
+    verb,
+)
 
 TIMES = {"until", "again", "since", "began"}
 """The fields that are times."""
@@ -71,7 +83,10 @@ class Teller:
             return {"reason": printable(f"it raised {error_text(why)}"), "kind": RAISED}
         if isinstance(why, End):
             return {"reason": "it was aborted", "kind": ABORTED}
-        text = reason_text(msg_id, why, self._called)
+        if isinstance(why, AttemptFailed):
+            raised = f"it raised {error_text(why.error)}" if why.error is not None else "it failed"
+            return {"reason": printable(raised), "kind": kind_of(why)}
+        text = of_itself(msg_id, reason_text(msg_id, why, self._called))
         return {"reason": printable(text), "kind": kind_of(why)}
 
     def _details(self, wait: Wait) -> dict[str, Any]:
@@ -184,8 +199,9 @@ def _pending_text(pending: Pending) -> str:
     number = len(pending.msg_ids) + pending.more
     arguments = ", which is an argument," if number == 1 else ", which are arguments,"
     which = {"after": "", "follow": ", which it follows,", "arguments": arguments}
-    names = few_text(Few(pending.msg_ids, pending.more)) if pending.msg_ids else ""
-    names = names or f"{pending.more} tasks"
+    labels = pending.labels or (None,) * len(pending.msg_ids)
+    names = listed([*map(named, pending.msg_ids, labels)], pending.more)
+    names = names if pending.msg_ids else f"{pending.more} tasks"
     is_choice = pending.any and number > 1
     text = f"any of {names}" if is_choice else names
     return f"{text}{which[pending.field]} to finish"

@@ -128,7 +128,7 @@ def test_max_crashes_lets_a_task_run_again_and_uses_up_no_retry() -> None:
     assert die(core, "b") == [assign("t", "a")]
     actions = die(core, "a")
     assert actions == [fail("t", Failure.ENGINE_ERROR, engine="a")]
-    assert "3 engines died while running it: engine c, engine b, engine a" in text(actions)
+    assert "3 engines died while running it: engine c, engine b and engine a" in text(actions)
 
 
 def test_retries_count_failures_only_where_max_crashes_is_given() -> None:

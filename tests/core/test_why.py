@@ -155,8 +155,9 @@ def test_a_chain_leads_to_the_first_cause() -> None:
     tale = driver.why("last")
     assert tale.wait == ForTasks((Pending("follow", ("mid",), 0, False),))
     stranded = ForTaker(few("x"), NO_NAMES, NO_NAMES, None, 160.0)
+    pending = Pending("after", ("stuck",), 0, False, ("load",))
     assert tale.chain == (
-        Link("mid", None, TaskState.WAITING, ForTasks((Pending("after", ("stuck",), 0, False),))),
+        Link("mid", None, TaskState.WAITING, ForTasks((pending,))),
         Link("stuck", "load", TaskState.READY, stranded),
     )
     assert tale.skipped == 0
