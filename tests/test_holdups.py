@@ -223,8 +223,12 @@ def test_labels_are_told_apart_by_client_and_priority_only_where_they_have_to() 
         return [row.cells[0] for row in tables.labels(status_with(queue=[*parts])).rows]
 
     assert names(part("a"), part(None)) == ["a", "(no label)"]
-    assert names(part("a"), part("a", priority=2)) == ["a, priority 0", "a, priority 2"]
-    assert names(part("a"), part("a", client="d")) == ["a, client c", "a, client d"]
+    assert names(part("a"), part("a", priority=2)) == ["a (priority 0)", "a (priority 2)"]
+    assert names(part("a"), part("a", client="d")) == ["a (c)", "a (d)"]
+    clients = [part("a", client=client, priority=1) for client in ("00f4b0dc51", "00f4b0dc52")]
+    assert names(*clients) == ["a (..dc51)", "a (..dc52)"]
+    clients.append(part("a", client="00f4b1dc52"))
+    assert names(*clients)[1:] == ["a (..0dc52, priority 1)", "a (..1dc52, priority 0)"]
 
 
 def test_what_is_in_no_label_is_said() -> None:

@@ -186,7 +186,8 @@ def test_a_bar_says_what_there_is(
         assert "1 failed, 1 running, 1 waiting" in shown
     finally:
         Path(path).touch()
-    assert ipp_richsched.progress([runs, waits, failing])
+    assert ipp_richsched.progress([runs, waits, failing]) is None  # or a notebook shows it
+    assert all(result.done() for result in (runs, waits, failing))
     assert "3/3 tasks" in capsys.readouterr().err
 
 

@@ -150,8 +150,16 @@ def test_results_of_a_list_come_in_its_order_while_some_are_under_way(
 
 
 def test_there_is_no_such_flag(view: RichView) -> None:
-    with pytest.raises(KeyError, match="urgency"):
+    with pytest.raises(KeyError, match=r"Invalid name: 'urgency'; the flags are .*priority, "):
         view.set_flags(urgency=3)
+    with (
+        pytest.raises(KeyError, match=r"'priorty', did you mean 'priority'[?] the flags are"),
+        view.temp_flags(block=True, priorty=1),
+    ):
+        raise AssertionError("the flag was accepted")
+    assert not view.block
+    with pytest.raises(KeyError, match="'retrys', did you mean 'retries'"):
+        ipp_richsched.view(view.client, retrys=1)
 
 
 def test_priority_decides_and_is_lent(view: RichView, client: ipp.Client, held: Held) -> None:

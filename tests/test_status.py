@@ -65,7 +65,7 @@ def test_a_run_is_told_while_it_runs_and_afterwards(
     assert held.metadata["submitted"] <= engine.since + timedelta(seconds=1)
     kinds = {task.label: task.kind for task in status.oldest}
     assert kinds == {"bad": "no_room", "next": "dependencies", "last": "dependencies"}
-    assert f"waits for {bad.msg_ids[0]} to finish" in str(status)
+    assert f"waits for {bad.msg_ids[0]} (bad) to finish" in str(status)
     assert "waits for room: engine 0" in status._repr_html_()
     assert ipp_richsched.status(rc, oldest=1).oldest_more == 2
     with pytest.raises(ValueError, match="'oldest' is 101"):
@@ -73,7 +73,7 @@ def test_a_run_is_told_while_it_runs_and_afterwards(
 
     story = ipp_richsched.why(rc, last)
     assert [link.label for link in story.chain] == ["next", "bad"]
-    assert str(story).splitlines()[0].endswith(f"waits for {after.msg_ids[0]} to finish")
+    assert str(story).splitlines()[0].endswith(f"waits for {after.msg_ids[0]} (next) to finish")
     assert "waits for room: engine 0" in str(story)
     assert ipp_richsched.why(rc, held).kind == "running"
 
@@ -155,6 +155,24 @@ def test_without_a_cluster_there_is_one_line(
     assert output.out == ""
     assert output.err.startswith("ipp-richsched: no cluster runs there: ")
     assert output.err.count("\n") == 1
+    where = "=".join(options) if options and options != ["--json"] else ""
+    how = f"; start one: ipcluster start --controller=richsched {where}"
+    assert output.err.endswith(f"{how.strip()}\n")
+
+
+def test_clusters_that_may_be_meant_are_named(
+    ipython_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = ipython_dir / "profile_default" / "security"
+    path.mkdir(parents=True)
+    for name in ("1-a", "2-b", "4-d", "3-c"):
+        (path / f"ipcontroller-{name}-client.json").write_text("")
+    assert main(["status"]) == 1
+    assert capsys.readouterr().err.endswith(
+        "/ipcontroller-client.json does not exist; others may run, try --cluster-id=4-d or"
+        " --cluster-id=3-c or --cluster-id=2-b; or start one: ipcluster start"
+        " --controller=richsched\n"
+    )
 
 
 def test_a_file_that_is_no_connection_file_gives_one_line(

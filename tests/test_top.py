@@ -15,6 +15,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,28 @@ def order(text: str, *words: str) -> bool:
     """Whether the words are all there, the last time that each is in this order."""
     places = [text.rfind(word) for word in words]
     return -1 not in places and places == sorted(places)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("size", [(140, 40), (110, 28), (80, 24)])
+async def test_labels_have_room_beside_those_of_other_clients(size: tuple[int, int]) -> None:
+    queue = [
+        QueuePart(0, client, label, 3, 2, 1, 1_234, 5)
+        for client in ("00f4b0dc51", "00f4b0dc52")
+        for label in ("align", "merge_all")
+    ]
+    source = Scripted(replace(run_of_three(), queue=queue))
+    async with Top(source, "a cluster").run_test(size=size) as pilot:
+        await seen(pilot, lambda text: "STUCK" in text)
+        await pilot.press("2")
+        names = ["align (..dc51)", "merge_all (..dc51)", "align (..dc52)", "merge_all (..dc52)"]
+        await seen(pilot, lambda text: order(text, *names) and "1,239/1,245" in text)
+
+
+@pytest.mark.asyncio
+async def test_failed_attempts_are_called_so() -> None:
+    async with Top(Scripted(run_of_three()), "a cluster").run_test(size=(140, 40)) as pilot:
+        await seen(pilot, lambda text: "failed attempts" in text and "align for 30 s" in text)
 
 
 @pytest.mark.asyncio
@@ -327,6 +350,7 @@ def test_without_a_cluster_there_is_one_line(
         assert main(["top", *options]) == 1
         output = capsys.readouterr()
         assert output.err.startswith("ipp-richsched: no cluster runs there: ")
+        assert "; start one: ipcluster start --controller=richsched" in output.err
         assert (output.out, output.err.count("\n")) == ("", 1)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ipyparallel import AsyncResult, Dependency
@@ -72,6 +73,21 @@ _STOCK: dict[str, Callable[[str, Any], Any]] = {
     "retries": _retries,
     "label": _label,
 }
+
+
+def check_names(flags: Iterable[str], names: Sequence[str]) -> None:
+    """Check that there are such flags.
+
+    Raises
+    ------
+    KeyError
+        If there is no flag of a name, as a stock view does; the text names those that there are.
+    """
+    for flag in flags:
+        if flag not in names:
+            alike = difflib.get_close_matches(flag, names, 1)
+            meant = f", did you mean {alike[0]!r}?" if alike else ";"
+            raise KeyError(f"Invalid name: {flag!r}{meant} the flags are {', '.join(names)}")
 
 
 def check(flags: Mapping[str, Any]) -> None:

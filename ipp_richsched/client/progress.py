@@ -30,7 +30,7 @@ SHARE = 0.05
 _FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} {unit}s [{elapsed}{postfix}]"
 
 
-def progress(results: Named, timeout: float | None = None) -> bool:
+def progress(results: Named, timeout: float | None = None) -> bool | None:
     """Show a bar until results are there: what is done, failed, runs and waits, and the time left.
 
     A map counts by its items, other results by their tasks.  The time left is that of the longest
@@ -46,8 +46,8 @@ def progress(results: Named, timeout: float | None = None) -> bool:
 
     Returns
     -------
-    bool
-        Whether all are there.
+    bool or None
+        With a `timeout`, whether all are there.  Without, nothing: a notebook would show it.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def progress(results: Named, timeout: float | None = None) -> bool:
                 next_look = now + max(ASK, took / SHARE)
             bar.refresh()
             if is_over:
-                return done >= watched.total
+                return None if timeout is None else done >= watched.total
             time.sleep(TICK)
 
 

@@ -18,7 +18,7 @@ from .arguments import Call
 from .asking import ask
 from .cancel import Results, cancel, take_aborts
 from .executor import RichExecutor
-from .flags import RICH, check
+from .flags import RICH, check, check_names
 from .imap import LazyMap, start_imap
 from .map import start_map
 from .parallel import RichParallelFunction
@@ -127,9 +127,7 @@ class RichView(ipp.LoadBalancedView):
         TypeError, ValueError
             If a flag cannot have its value.
         """
-        for name in flags:
-            if name not in self._flag_names:
-                raise KeyError(f"Invalid name: {name!r}")
+        check_names(flags, self._flag_names)
         check(flags)
         super().set_flags(**flags)
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..client.holdups import STUCK
 from ..client.status import EngineStatus, QueuePart, Status
 from ..client.status_text import does
 
-BAR = 8
+BAR = 6
 """How many characters wide the bar of a label's progress is."""
 
 MOST = 22
@@ -95,7 +95,7 @@ WAITING = (
     Column("priority", is_number=True),
 )
 LABELS = (
-    Column("label", least=10),
+    Column("label", least=18),
     Column("progress", is_number=True),
     Column("failed", is_number=True),
     Column("run", is_number=True),
@@ -104,10 +104,10 @@ LABELS = (
 )
 ENGINES = (
     Column("engine"),
-    Column("works on", least=18),
-    Column("load", is_number=True),
+    Column("works on", least=14),
     Column("done", is_number=True),
     Column("failed attempts", is_number=True),
+    Column("load", is_number=True),
     Column("host"),
 )
 FAILURES = (Column("began with", least=16), Column("tasks", is_number=True))
@@ -161,16 +161,29 @@ def labels(status: Status) -> Table:
 
 
 def _namer(parts: list[QueuePart]) -> Callable[[QueuePart], str]:
-    """Names parts by their label; by client and priority, too, where these differ."""
-    has_clients = len({part.client for part in parts}) > 1
+    """Names parts by their label; by client and priority, too, where these differ.
+
+    The label comes first, and the client has no more letters than tell it from others: there is
+    little room, and what is cut off is the end.
+    """
+    clients = _ends({part.client for part in parts})
     has_priorities = len({part.priority for part in parts}) > 1
 
     def name(part: QueuePart) -> str:
+        others = [clients[part.client]] * (len(clients) > 1)
+        others += [f"priority {part.priority}"] * has_priorities
         text = part.label or "(no label)"
-        text += f", priority {part.priority}" if has_priorities else ""
-        return text + (f", client {short(part.client)}" if has_clients else "")
+        return f"{text} ({', '.join(others)})" if others else text
 
     return name
+
+
+def _ends(names: Collection[str]) -> dict[str, str]:
+    """The ends of names, as long as they have to be to differ: clients mostly begin alike."""
+    size = 4
+    while len({name[-size:] for name in names}) < len(names):
+        size += 1
+    return {name: name if len(name) <= size + 2 else f"..{name[-size:]}" for name in names}
 
 
 def engines(status: Status) -> Table:
@@ -182,7 +195,7 @@ def engines(status: Status) -> Table:
 
     rows = []
     for engine in sorted(status.engines, key=trouble):
-        numbers = (engine.load, engine.done, engine.failed)
+        numbers = (engine.done, engine.failed, engine.load)
         name = short(engine.uuid) if engine.id is None else f"{engine.id}"
         style = "warn" if engine.paused or engine.failed else ""
         style = "bad" if engine.unreachable is not None else style or ("" if engine.load else "dim")

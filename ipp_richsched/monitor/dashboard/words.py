@@ -171,11 +171,11 @@ def engines(status: Status) -> str:
     shown = []
     for row in rows[:ROWS]:
         # what failed there is marked by itself: an engine that is idle is well
-        style = "warn" if row.key in paused else "dim" if row.values[2] == 0 else ""
+        style = "warn" if row.key in paused else "dim" if row.values[4] == 0 else ""
         style = "bad" if row.style == "bad" else style
-        bad = (4,) if row.values[4] else ()
+        bad = (3,) if row.values[3] else ()
         shown.append(_row(row.cells[:5], style, row.task, right=(2, 3, 4), bad=bad))
-    heads = ["engine", "works on", "load", "done", "failed attempts"]
+    heads = ["engine", "works on", "done", "failed attempts", "load"]
     return _table(heads, shown, "No engine is registered.", len(rows) - len(shown), right=(2, 3, 4))
 
 
