@@ -65,6 +65,10 @@ def test_the_demo(processes: Processes) -> None:
     found += re.findall(r"^with the kill, (lower bound) (.*) s: max\(critical", output, re.M)
     [(makespan, bound), (_, with_the_kill)] = found
     assert float(makespan) >= float(with_the_kill) > float(bound)
+    # what the pictures show is said apart from what was planned
+    [planned] = re.findall(r"^makespan .*critical path as planned (\S+) s", output, re.M)
+    [ran] = re.findall(r"^critical path as it ran (\S+) s: what the pictures show", output, re.M)
+    assert float(planned) <= float(ran) <= float(makespan)
     # as many tasks as the bar has
     count = len(pipeline(ENGINES)) + 1
     for text in (f"running {count} tasks", f"{count}/{count}", f"{count} of {count} ended"):

@@ -46,6 +46,9 @@ def print_run(run: Run) -> None:
         print(f"makespan {last - run.submitted:.2f} s, {limits[0]}")
         for limit in limits[1:]:
             print(f"with the kill, {limit}")
+        ran = _told(run)
+        seconds = sum(ran.expected[name] for name in ran.critical_path)
+        print(f"critical path as it ran {seconds:.2f} s: what the pictures show, retries included")
     print()
 
 

@@ -58,7 +58,8 @@ def plot_dag(results: Named, title: str = "") -> Figure:
     """Draw tasks and their dependencies, coloured by how they stand, with the critical path.
 
     From left to right each task stands behind all that it waited for.  The critical path is the
-    chain that takes longest, by what its tasks took, or else are expected to take.
+    chain that takes longest, by what its tasks took on engines, all attempts together, or else are
+    expected to take.  What they waited for an engine is not in it.
 
     Parameters
     ----------

@@ -51,7 +51,8 @@ class Bounds:
     Attributes
     ----------
     critical_path : float
-        The longest chain of steps, each of which has to wait for the one before.
+        The longest chain of steps, each of which has to wait for the one before: by the durations
+        that are planned, not as they ran.
     work : float
         The sum of all steps, and of what was lost with an engine.
     engines : int
@@ -77,11 +78,12 @@ class Bounds:
         return max(self.critical_path, shared)
 
     def __str__(self) -> str:
-        engines = f"{self.engines} engines"
+        engines, path = f"{self.engines} engines", "critical path as planned"
         if self.loss is not None:
             engines += f", one of them until {self.loss.at:.2f} s"
+            path += f", {self.loss.step} begun again then"
         return (
-            f"lower bound {self.makespan:.2f} s: max(critical path {self.critical_path:.2f} s, "
+            f"lower bound {self.makespan:.2f} s: max({path} {self.critical_path:.2f} s, "
             f"work {self.work:.2f} s / {engines})"
         )
 
