@@ -91,7 +91,8 @@ def judge_dependencies(world: Any, task: Any, wait: ForTasks) -> None:
     fields = {"after": task.event.after.ids, "follow": task.event.follow.ids}
     fields["arguments"] = task.event.rich.arguments
     assert wait.pending
-    for field, msg_ids, more, _ in wait.pending:
+    for field, msg_ids, more, _, labels in wait.pending:
+        assert labels in ((), tuple(world.tasks[each].event.rich.label for each in msg_ids))
         unfinished = {other for other in fields[field] if not world.tasks[other].answers}
         assert {*msg_ids} <= unfinished, f"{task}: {field} has finished"
         assert len(unfinished) == len(msg_ids) + more, f"{task}: {field} {unfinished}"
