@@ -72,7 +72,8 @@ def verdict(
     if losses:  # this has a place, whatever else there is
         lost = Holdup(Level.FAILED, _lost(losses))
         room = SENTENCES - len(found) - 1
-        told = sorted([lost, *told[:room]], key=lambda holdup: -holdup.level)
+        worse = sum(holdup.level > lost.level for holdup in told[:room])
+        told = [*told[:worse], lost, *told[worse:room]]
     found += [(holdup.level.name.lower(), holdup.level.word, holdup.text) for holdup in told]
     if not found:
         found.append(("wait", "...", "The scheduler is asked how things stand."))
