@@ -249,6 +249,15 @@ def test_one_task_that_was_lost_is_it() -> None:
     assert text.endswith("knows nothing of it. Submit it again.")
 
 
+def test_what_was_lost_comes_before_what_failed_another_day() -> None:
+    old = status_with(
+        succeeded=9, failed={"raised": 5}, causes={"E": 5}, causes_lately={}, last_failed=NOW
+    )
+    found = line(words.verdict(old, None, 1, [Loss(START, 1, [])]))
+    assert [level for level, _ in found] == ["failed", "calm", "failed"]
+    assert "was lost" in found[0][1]
+
+
 def test_the_colours_are_named_and_those_that_have_none_are_named_together() -> None:
     shown = Shown()
     names = [f"first {number}" for number in range(COLOURS)]
@@ -318,6 +327,15 @@ def test_words_have_room_above_tall_layers_and_at_the_right(high: int) -> None:
         length = 6.2 * len(text)
         assert length * math.sin(angle) + 11 <= up + 1 or high == 100  # where there is none
         assert left + length * math.cos(angle) <= wide + 1
+
+
+@pytest.mark.parametrize(("tasks", "words"), [(12, ["again"] * 12), (20, ["20 again"])])
+def test_names_that_would_be_written_over_each_other_stand_above(
+    tasks: int, words: list[str]
+) -> None:
+    shown = Shown()
+    shown.play(*((0, f"t{number}", "submitted", labelled("again")) for number in range(tasks)))
+    assert shown.column("words", "word") == words
 
 
 def test_labels_that_need_a_look_come_first() -> None:

@@ -20,7 +20,8 @@ from .sync import Columns, columns_of, patch
 from .watch import Watch
 from .words import name_of, shortened
 
-_FEW = 30  # so many tasks have names beside them
+_FEW = 30  # so many tasks have names beside them,
+_FEW_ROWS = 12  # where no more than these are below each other
 _FEW_GROUPS = 6  # so many layers have room for words beside groups
 _FEW_LAYERS = 14  # so many layers have words above them
 _REASON = 200  # so many of a reason
@@ -278,7 +279,8 @@ class Dag:
                 for node, group in graph.groups.items()
             ]
         by_number = {task.number: task for task in graph.tasks}
-        if len(by_number) <= _FEW:
+        rows = 1 + max((y for _, y in self._places.values()), default=0.0)
+        if len(by_number) <= _FEW and rows <= _FEW_ROWS:
             return [
                 (*self._places[number], shortened(name_of(task), _CHARACTERS), 0)
                 for number, task in by_number.items()
