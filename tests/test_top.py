@@ -199,10 +199,19 @@ async def test_sorts() -> None:
         await seen(pilot, lambda text: order(text, "since ▲", "why m2", "why m1", "why m3"))
         await pilot.press("r")
         await seen(pilot, lambda text: order(text, "since ▼", "why m3", "why m1", "why m2"))
-        await pilot.press("4", "s", "s")
+        await pilot.press("4", "s")
         await seen(pilot, lambda text: order(text, "tasks ▼", "ZeroDivision", "TaskTimeout"))
-        await pilot.press("s")
+        await pilot.press("s", "s")
         await seen(pilot, lambda text: "▼" not in text)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("width", [80, 120, 160])
+async def test_how_many_tasks_failed_is_seen_at_any_width(width: int) -> None:
+    async with Top(Scripted(run_of_three()), "a cluster").run_test(size=(width, 30)) as pilot:
+        await seen(pilot, lambda text: "why m1" in text)
+        await pilot.press("4")
+        await seen(pilot, lambda text: re.search(r"\b2  ZeroDiv", text) is not None)
 
 
 @pytest.mark.asyncio

@@ -110,7 +110,7 @@ ENGINES = (
     Column("load", is_number=True),
     Column("host"),
 )
-FAILURES = (Column("began with", least=16), Column("tasks", is_number=True))
+FAILURES = (Column("tasks", is_number=True), Column("began with", least=16))
 
 _ID = re.compile(r"\S{30,}")
 
@@ -209,11 +209,11 @@ def engines(status: Status) -> Table:
 def failures(status: Status) -> Table:
     """What has failed, by the error with which it began, the most frequent first."""
     causes = sorted(status.causes.items(), key=lambda item: -item[1])
-    rows = [Row(name, (name, f"{times:,}"), (name, times), "bad") for name, times in causes]
+    rows = [Row(name, (f"{times:,}", name), (times, name), "bad") for name, times in causes]
     kinds = sorted(status.failed.items(), key=lambda item: -item[1])
     for kind, number in kinds:
         text = f"of these: {kind.replace('_', ' ')}"
-        rows.append(Row(f"of {kind}", (text, f"{number:,}"), (None, None), "dim"))
+        rows.append(Row(f"of {kind}", (f"{number:,}", text), (None, None), "dim"))
     return Table("Failures", sum(status.failed.values()), rows)
 
 
