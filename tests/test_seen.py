@@ -290,7 +290,7 @@ def test_the_report_says_what_the_client_knows(
         (f"engine {KILLED}", 1)
     ]
     told = [headline(found), *(each.text for each in verdict(found, account, failures))]
-    assert f"{len(run.ran):,} succeeded, 1 failed, 1 never ran" in told[0]
+    assert f"{len(run.ran):,} succeeded, 2 failed (1 of them never ran)" in told[0]
     assert "1 task failed with ImpossibleDependency" in told[1]
     assert "Because of that 1 other never ran." in told[1]
     assert any(text.startswith(f"Engine {KILLED} died after") for text in told)
