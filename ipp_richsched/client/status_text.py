@@ -111,7 +111,11 @@ def _engines(status: Any) -> Table:
     """Those with which something is wrong first; then those that have worked longest on a task."""
     engines = sorted(
         status.engines,
-        key=lambda e: (e.unreachable is None, not e.paused, e.since is None, e.since or 0),
+        key=lambda e: (
+            *(e.unreachable is None, not e.paused),
+            *(e.since is None, e.since or 0),
+            *(e.id is None, e.id or 0),  # who is idle keeps its place
+        ),
     )
     rows = [
         [
