@@ -338,6 +338,18 @@ def test_names_that_would_be_written_over_each_other_stand_above(
     assert shown.column("words", "word") == words
 
 
+@pytest.mark.parametrize(("high", "shown"), [(500, 32), (220, 16), (100, 7)])
+def test_names_of_engines_are_not_written_over_each_other(high: int, shown: int) -> None:
+    page = Shown()
+    page.watch.live.engines.note([replace(engine(n), uuid=f"e{n}") for n in range(32)])
+    page.play()
+    figure: Any = page.document.get_model_by_name("stream")
+    page.page._stream._resize("inner_height", 0, high)
+    names = figure.yaxis[0].major_label_overrides
+    assert len(names) == shown
+    assert names[0] == "engine 0"
+
+
 def test_labels_that_need_a_look_come_first() -> None:
     shown = Shown()
     error = {"engine": "e1", "reason": "E: x", "cause": "E", "kind": "raised"}

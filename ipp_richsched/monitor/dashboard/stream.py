@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,8 @@ from .words import name_of
 DETAIL = 4_000
 """So many attempts are drawn one by one where somebody looks closer."""
 
-_NAMED = 40  # so many rows have names at most
+_NAME = 13  # pixels that the name of a row takes
+_HIGH = 240  # pixels of the rows, about, before the browser has said it
 _LIT = 300  # so many bars of other tasks are marked at most
 _HATCHED = 200  # so many bars that did not end well are hatched at most
 _WIDTH = 10.0  # seconds that are shown at least
@@ -52,7 +54,8 @@ class Stream:
         self._known = 0
         self._recoloured = 0
         self._closer: Sequence[int] = ()
-        self._rows_named: list[str] = []
+        self._rows_named: tuple[list[str], int] = [], 0
+        self._high = _HIGH
         self._is_followed = True
         self._now = 0.0
         self._room = _WIDTH
@@ -74,6 +77,7 @@ class Stream:
             for state in _MARKS
         }
         self.figure = self._draw()
+        self.figure.on_change("inner_height", self._resize)
 
     @property
     def sources(self) -> list[ColumnDataSource]:
@@ -189,16 +193,21 @@ class Stream:
 
     def _name_rows(self) -> None:
         names = self._live.row_names
-        if names == self._rows_named:
+        every = max(1, math.ceil(len(names) * _NAME / max(1, self._high)))
+        if (names, every) == self._rows_named:
             return
-        self._rows_named = [*names]
-        every = -(-len(names) // _NAMED)
+        self._rows_named = [*names], every
         shown = {row: name for row, name in enumerate(names) if row % every == 0}
         axis = self.figure.yaxis[0]
         axis.ticker = FixedTicker(ticks=[*shown])
         axis.major_label_overrides = shown
         axis.major_label_text_color = PALE if every > 1 else INK
         self._y_range.start = len(names) - 0.5
+
+    def _resize(self, attribute: str, old: int, new: int) -> None:
+        """The browser says how high the rows are."""
+        self._high = new
+        self._name_rows()
 
     def _stream_recent(self) -> None:
         bars = self._live.bars
