@@ -249,6 +249,36 @@ def test_one_task_that_was_lost_is_it() -> None:
     assert text.endswith("knows nothing of it. Submit it again.")
 
 
+def test_what_may_have_finished_while_nobody_looked_is_not_called_lost() -> None:
+    losses = [Loss(START + 60, 3, [], START)]
+    [(level, text), *_] = line(words.verdict(status_with(), None, 1, losses))
+    assert (level, text.partition(":")[0]) == ("failed", "3 tasks may be lost")
+    assert f"had not finished at {words.clock(START)}, and then nobody looked" in text
+    assert "Submit" not in text
+    shown = Shown()
+    shown.play((0, "a", "submitted", labelled("fit")))
+    shown.watch.add(shown.page)
+    shown.watch.remove(shown.page)
+    shown.scheduler.run = "r2"
+    shown.play(time=9)
+    shown.watch.status = status_with()
+    shown.page._update()
+    assert "or finished before" in shown.html("failures")
+    assert "lost" not in shown.html("labels")
+
+
+def test_a_graph_that_nobody_can_see_does_no_harm() -> None:
+    """A frame that is hidden has no size."""
+    shown = Shown()
+    shown.play((0, "a", "submitted", labelled("fit")))
+    dag = shown.page._dag
+    dag._resize("inner_height", 190, 0)
+    shown.scheduler.play((1, "b", "submitted", labelled("fit", "a")))
+    dag._resize("inner_height", 0, 300)  # before it has drawn the second
+    shown.play((2, "c", "submitted", labelled("fit", "a")))
+    assert len(shown.column("nodes", "x")) == 3
+
+
 def test_what_was_lost_comes_before_what_failed_another_day() -> None:
     old = status_with(
         succeeded=9, failed={"raised": 5}, causes={"E": 5}, causes_lately={}, last_failed=NOW

@@ -577,6 +577,20 @@ def test_a_name_that_is_not_one_tasks_is_one_line(
     assert re.fullmatch(f"ipp-richsched: {many}: {error}\n", capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("name", ["old_9_7", "9_7"])
+def test_a_task_that_is_only_named_is_not_in_it(
+    path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An answer came for a task of the controller before."""
+    night = Night(path, "a")
+    night.submit("s_1_1")
+    night.reply("a", "old_9_7")
+    night.reply("a", "old_s_1_1")
+    assert main(["explain", str(path), name]) == 1
+    assert f"there is no task {name} in it" in capsys.readouterr().err
+    assert explain(path, "1_1").tasks[0].msg_id == "s_1_1"
+
+
 def test_the_id_of_a_task_that_is_gone_is_no_part_of_anothers(path: Path) -> None:
     Night(path, "a").submit(ID.format("aa0", 12))
     with pytest.raises(LogError, match="there is no task"):

@@ -258,6 +258,45 @@ def test_what_a_controller_has_not_finished_is_lost_with_it(scheduler: Scheduler
     assert [task.msg_id for task in live.graph.tasks] == ["d"]
 
 
+def test_what_may_have_finished_while_nobody_looked_may_be_lost(scheduler: Scheduler) -> None:
+    live = scheduler.play(
+        *((0, name, "submitted", labelled("fit")) for name in "ab"),
+        (1, "a", "assigned", on("e1")),
+        time=4,
+    )
+    live.look_away()
+    scheduler.run = "r2"
+    scheduler.play(time=3_600)
+    assert states(live) == {"a": "unknown", "b": "unknown"}
+    assert not attempts(live)
+    [loss] = live.losses
+    assert (loss.when, loss.number, loss.seen) == (START + 3_600, 2, START + 4)
+
+    # who looks again sees what follows
+    scheduler.play((3_601, "c", "submitted", labelled("fit")), time=3_602)
+    scheduler.run = "r3"
+    assert [loss.seen for loss in scheduler.play(time=3_700).losses] == [START + 4, None]
+
+
+def test_the_failures_of_a_controller_that_went_are_not_told_of_the_next(
+    scheduler: Scheduler,
+) -> None:
+    error = {"engine": "e1", "reason": "E: old", "cause": "E", "kind": "raised"}
+    live = scheduler.play((0, "a", "submitted", labelled("fit")), (1, "a", "failed", error))
+    assert [*live.failures] == ["E"]
+    scheduler.run = "r2"
+    assert not scheduler.play(time=9).failures
+
+
+def test_an_engine_that_holds_something_is_not_called_gone(scheduler: Scheduler) -> None:
+    live = scheduler.play((0, "a", "assigned", on("e1")))
+    live.note(status_with(engines=[]), is_latest=True)  # asked for before it was registered
+    assert live.row_names == ["engine 1"]
+    scheduler.play((1, "a", "succeeded", on("e1")))
+    live.note(status_with(engines=[]), is_latest=True)
+    assert live.row_names == ["engine 1, gone"]
+
+
 def test_what_may_have_finished_in_a_gap_is_not_lost(scheduler: Scheduler) -> None:
     scheduler.play(*((0, name, "submitted", labelled("fit")) for name in "ab"))
     scheduler.play((50, "c", "submitted", labelled("fit")), missed=True)

@@ -85,7 +85,7 @@ def happenings_of(state: State, mark: Mark) -> Page:
         if ids >= IDS:
             break
         happening = _happening(state, line)
-        ids += len(happening.parents)
+        ids += len(happening.parents) + happening.parents_more
         found.append(happening)
     return Page(found, mark.behind(lines[: len(found)]), missed, len(found) < len(lines))
 

@@ -91,8 +91,9 @@ def _ready(task: Sent, found: Mapping[str, TaskRun], stories: Mapping[str, Story
     known = [end for end in ends if end is not None]
     if len(known) < len(ends):
         return None
-    began = _seconds(task.at("started"))  # an answer may come to the client later than that
-    return max(known) if began is None else min(max(known), began)
+    # it may have failed before the last of them ended; and an answer may come to the client late
+    over = _seconds(task.at("started") or task.at("received"))
+    return max(known) if over is None else min(max(known), over)
 
 
 def _task_run(

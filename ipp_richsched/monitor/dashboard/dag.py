@@ -228,9 +228,10 @@ class Dag:
     def _resize(self, attribute: str, old: int, new: int) -> None:
         """The browser says how large the figure is."""
         wide, high = self._size
-        self._size = (new, high) if attribute == "inner_width" else (wide, new)
-        self._fit()
-        patch(self.nodes, columns_of(_NODES, self._dots()))
+        if new > 0:  # it is 0 while nobody can see it
+            self._size = (new, high) if attribute == "inner_width" else (wide, new)
+            self._drawn = ()  # what has come since is drawn with it
+            self.update()
 
     def _dots(self) -> Iterable[tuple[Any, ...]]:
         graph = self._graph
@@ -315,9 +316,6 @@ class Dag:
             for first, second in edges
             if first in places and second in places
         ]
-
-    def _short(self, group: Group) -> str:
-        return shortened(self._called(group), _CHARACTERS)
 
     def _called(self, group: Group) -> str:
         return self._watch.live.labels[group.label].name

@@ -28,7 +28,7 @@ CHOSEN, PARENT, CHILD = "#C0392B", "#0072B2", "#D55E00"
 """What marks a task that was chosen, what it waited for, and what waits for it."""
 
 
-EDGE = 64
+EDGE = 104
 """Pixels to the left of the figures that share an axis of time."""
 
 

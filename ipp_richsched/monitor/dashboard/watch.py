@@ -133,6 +133,8 @@ class Watch:
     def remove(self, page: Page) -> None:
         """Somebody looks no more."""
         self._pages.remove(page)
+        if not self._pages:
+            self.live.look_away()
 
     def ask_now(self) -> None:
         """Ask without waiting until it is time."""

@@ -86,12 +86,20 @@ def verdict(
 def _lost(losses: Sequence[Loss]) -> str:
     number = sum(loss.number for loss in losses)
     one = number == 1
+    unseen = max((loss.seen for loss in losses if loss.seen is not None), default=None)
     what, they, them = ("1 task was", "it", "it") if one else (f"{number:,} tasks were", *_THEM)
     last = clock(losses[-1].when)
     when = f"at {last}" if len(losses) == 1 else f"{len(losses):,} times, the last at {last}"
+    if unseen is None:
+        return (
+            f"{what} lost: {they} had not finished when the controller went. Another one was"
+            f" started {when}, and knows nothing of {them}. Submit {them} again."
+        )
+    some = "it" if one else "some of them"
     return (
-        f"{what} lost: {they} had not finished when the controller went. Another one was started"
-        f" {when}, and knows nothing of {them}. Submit {them} again."
+        f"{'1 task' if one else f'{number:,} tasks'} may be lost: {they} had not finished at"
+        f" {clock(unseen)}, and then nobody looked. Another controller was started since, and knows"
+        f" nothing of {them}; {some} may have finished before."
     )
 
 
@@ -201,20 +209,20 @@ def labels(live: Live, status: Status | None) -> str:
 
 def failures(live: Live, status: Status) -> str:
     """What has failed, by the error with which it began, the most frequent first."""
-    rows = [
-        _failure(
-            loss.number,
-            "lost with their controller",
-            f"not finished when it went; another one was started at {clock(loss.when)}",
-            loss.first,
-        )
-        for loss in reversed(live.losses)
-    ]
+    rows = [_failure(loss.number, *_lost_text(loss), loss.first) for loss in reversed(live.losses)]
     causes = sorted(status.causes.items(), key=lambda each: -each[1])
     for name, number in causes[:ROWS]:
         known = live.failures.get(name, Failures())
         rows.append(_failure(number, name, known.text, known.first))
     return _table([], rows, "Nothing has failed.", max(0, len(causes) - ROWS))
+
+
+def _lost_text(loss: Loss) -> tuple[str, str]:
+    if loss.seen is None:
+        text = f"not finished when it went; another one was started at {clock(loss.when)}"
+        return "lost with their controller", text
+    text = f"not finished at {clock(loss.seen)}; then nobody looked, and another one was started"
+    return "lost with their controller, or finished before", text
 
 
 def _failure(number: int, name: str, text: str | None, first: Sequence[LiveTask]) -> str:

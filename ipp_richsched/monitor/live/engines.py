@@ -47,7 +47,8 @@ class Engines:
 
     def note(self, engines: Iterable[EngineStatus]) -> None:
         """Give each registered engine its row, in the order of numbers, and mark who has gone."""
-        gone = set(range(len(self.row_names)))
+        # who holds something may have come just after the status was told
+        gone = set(range(len(self.row_names))) - {each.row for each in self if each.held}
         for engine in sorted(engines, key=lambda each: (each.id is None, each.id or 0, each.uuid)):
             self.places[engine.uuid] = Place(engine.id, engine.uuid, engine.host)
             gone.discard(self._row(engine.uuid))

@@ -58,11 +58,15 @@ class Loss(NamedTuple):
         How many.
     first : list of LiveTask
         Some of them, as far as single tasks were known.
+    seen : float or None
+        When it was last known that they were not finished, if nobody looked from then on until the
+        next controller was there: some may have finished meanwhile.
     """
 
     when: float
     number: int
     first: list[LiveTask]
+    seen: float | None = None
 
 
 class Live:
@@ -112,6 +116,7 @@ class Live:
         self._unfinished: dict[int, LiveTask] = {}
         self._run: str | None = None
         self._unfinished_told = 0
+        self._is_unseen = False
         self.until = 0.0
 
     def find(self, msg_id: str) -> LiveTask | None:
@@ -150,9 +155,14 @@ class Live:
                     take(self, each)
                 except Exception as error:  # the others are told once only
                     self._skip(each, error)
+        self._is_unseen = False
         # what comes next follows the last of these, if there is more already
         self.until = happenings[-1].when if page.more and happenings else page.time
         self.series.until(page.time)
+
+    def look_away(self) -> None:
+        """Nobody looks any more: nothing is taken in until somebody does."""
+        self._is_unseen = True
 
     def note(self, status: Status, is_latest: bool) -> None:
         """Take in how things stand.
@@ -201,24 +211,31 @@ class Live:
         if had_one:
             self._lose(page.time)
             self.graph.end()
+        self.failures = {}  # as those that the new controller counts
         self.engines.begin()
         self._unfinished_told = 0
 
     def _lose(self, when: float) -> None:
-        """What was not finished is lost.  What may have finished in a gap stays unknown."""
+        """What was not finished is lost.  What may have finished unseen is unknown."""
         lost = [task for task in self._unfinished.values() if task.state != "unknown"]
+        state: LiveState = "unknown" if self._is_unseen else "lost"
         for task in lost:
-            self._close(task, self.until, "lost")
-            self._move(task, "lost", self.until)
+            if self._is_unseen:
+                task.at = None
+            else:
+                self._close(task, self.until, "lost")
+            self._move(task, state, self.until)
         self._unfinished = {}
         number = len(lost)
         if not self.is_whole and self._unfinished_told > number:
             # single tasks are not known, but their scheduler had counted them
             before = self.labels[self.labels.number(BEFORE)]
-            before.states["lost"] += self._unfinished_told - number
+            before.states[state] += self._unfinished_told - number
             number = self._unfinished_told
         if number:
-            self.losses.append(Loss(when, number, lost[:NAMED]))
+            self.losses.append(
+                Loss(when, number, lost[:NAMED], self.until if self._is_unseen else None)
+            )
 
     def _miss(self, when: float) -> None:
         """Happenings before this are forgotten: what was not finished may be by now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from ...client.data import printable, span
-from ...client.holdups import Holdup, Level
+from ...client.holdups import Holdup, Level, holdups
 from ...client.status import Status
 
 OLD = 3.5
@@ -135,4 +135,5 @@ def _pace(status: Status) -> str:
 def _left(status: Status, unfinished: int) -> str:
     """How long the rest takes at the pace of the last minute."""
     rate = status.rates.succeeded + status.rates.failed
-    return f", {span(unfinished / rate)} left" if rate and unfinished else ""
+    is_stuck = any(holdup.level is Level.STUCK for holdup in holdups(status))  # nobody knows then
+    return f", {span(unfinished / rate)} left" if rate and unfinished and not is_stuck else ""
