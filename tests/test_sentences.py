@@ -59,6 +59,17 @@ NONE = Few()
             " @depend) is unmet; engines 0 and 2 are not registered; engine some-uuid has no"
             " connection",
         ),
+        (
+            ForTaker(NONE, few("c"), NONE, None, 9.0, few("ab")),
+            "is stranded, no engine takes it: on engine 10 its functional dependency (@require or"
+            " @depend) is unmet; engines 0 and 2 are asked again when there is room; it fails when"
+            " all have refused it once more, 9 s from now at the earliest",
+        ),
+        (
+            ForTaker(NONE, NONE, NONE, None, -9.0, few("a")),
+            "is stranded, no engine takes it: engine 0 is asked again when there is room; it fails"
+            " when all have refused it once more",
+        ),
         (ForConnection(few("ab"), None), "waits for a connection: engines 0 and 2 have none"),
         (
             ForTasks((Pending("after", ("t1", "t2"), 0, False),)),

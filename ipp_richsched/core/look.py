@@ -168,6 +168,8 @@ class Look:
             return self._for_taker(task, able)
         if able.free:
             return ForScheduler()
+        if stranding is not None and able.full.names:
+            return self._for_taker(task, able)  # to be asked once more is no way out yet
         if able.full.names:
             failed = _names(filter(self._pool.has, task.failed_on))
             return ForRoom(able.full, able.away, failed, deadline, self._next_client(task))
@@ -197,9 +199,8 @@ class Look:
         patience = self._state.settings.stranded_timeout
         if patience is not None and self._prospects.follow(task) is MET:
             until = stranding.since + patience
-        return ForTaker(
-            few(map(engine_name, absent)), _names(refused), able.unreached, again, until
-        )
+        away, full = able.unreached, able.full
+        return ForTaker(few(map(engine_name, absent)), _names(refused), away, again, until, full)
 
     def _able_for(self, group: Group) -> _Able:
         able = self._able.get(group)

@@ -187,7 +187,10 @@ class ForTaker:
     again : float or None
         When those that refused it are asked again; None if they are not.
     until : float or None
-        When it fails if that stays so; None for never.
+        When it fails if that stays so; None for never.  While some are full it does not fail before
+        they have refused it once more.
+    full : Few
+        Registered ones that hold as much as they may, and are asked once more when they have room.
     """
 
     kind: ClassVar[str] = "stranded"
@@ -196,6 +199,7 @@ class ForTaker:
     away: Few
     again: float | None
     until: float | None
+    full: Few = NO_NAMES
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,14 @@ class Teller:
         if wait.away.names:
             have = verb(wait.away, "has", "have")
             whys.append(f"{self._engines(wait.away)} {have} no connection")
+        if wait.full.names:
+            are = verb(wait.full, "is", "are")
+            whys.append(f"{self._engines(wait.full)} {are} asked again when there is room")
         text = f"is stranded, no engine takes it: {'; '.join(whys)}"
+        if wait.full.names and wait.until is not None:
+            left = wait.until - self._now
+            earliest = f", {duration(left)} from now at the earliest" if left > 0 else ""
+            return f"{text}; it fails when all have refused it once more{earliest}"
         if wait.again is not None:
             text += f"; asked again{self._in(wait.again)}"
         return text + (f"; it fails{self._in(wait.until)}" if wait.until is not None else "")

@@ -417,6 +417,26 @@ def test_to_be_asked_and_to_refuse_begins_no_wait_anew() -> None:
     assert (type(task.wait), task.since) == (ForTaker, 146.0)  # as its stranded_timeout: anew
 
 
+def test_a_task_that_all_refused_stays_stranded_while_they_are_full() -> None:
+    """More engines like them would not help it, and its time may be over when they have room."""
+    driver = Driver("a", "b")
+    driver.submit("t")
+    driver.refuse("b", "t")
+    driver.refuse("a", "t")
+    driver.submit("x")
+    driver.submit("y")  # they come before it is asked again
+    driver.wait(5)
+    (task,) = driver.status().oldest
+    assert isinstance(task.wait, ForTaker)
+    assert (task.since, task.wait.until) == (100.0, 160.0)
+    assert {*task.wait.full.names} == {"a", "b"}
+    driver.reply("b", "x")
+    driver.refuse("b", "t")
+    (task,) = driver.status().oldest
+    assert isinstance(task.wait, ForTaker)
+    assert (task.wait.refused.names, task.wait.full.names) == (("b",), ("a",))
+
+
 def test_to_be_busy_or_out_of_reach_begins_no_wait_anew() -> None:
     driver = Driver("a")
     driver.submit("t")

@@ -81,7 +81,12 @@ def judge_wait(world: Any, msg_id: str, wait: Wait) -> None:
         assert not {*wait.absent.names} & {name.decode() for name in engines}
         refused = {engine.ident.decode() for engine in task.refused_by}
         assert {*wait.refused.names} <= refused
-        assert wait.absent.names or wait.refused.names
+        assert wait.absent.names or wait.refused.names or wait.full.names
+        loads = world.loads()
+        for name in wait.full.names:
+            engine = engines[name.encode()]
+            assert loads.get(engine, 0) >= world.settings.hwm > 0, f"{msg_id}: {name} has room"
+            assert world.may_run_on(task, engine), f"{msg_id} may not run on {name}"
         bound = world.settings.stranded_timeout is not None
         assert not bound or wait.until is not None or task.event.follow.ids
 
