@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -226,6 +229,34 @@ def test_the_time_left_is_that_of_the_longest_chain_or_of_all_work(
     finally:
         Path(path).touch()
     assert client.wait([*chain, *wide, unknown], timeout=PATIENCE)
+
+
+def test_the_time_left_counts_down(
+    view: RichView, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "go"
+    with view.temp_flags(cost=60):
+        runs = view.apply_async(wait_while_missing, str(path))
+    wait_for(lambda: ipp_richsched.why(view.client, runs).kind == "running", "the task's turn")
+    wait = threading.Timer(2.5, path.touch)
+    wait.start()
+    try:
+        ipp_richsched.progress(runs)
+    finally:
+        wait.join()
+        path.touch()
+    shown = re.findall(r"(\d+) s left", capsys.readouterr().err)
+    assert min(map(int, shown)) < 59
+
+
+def test_what_runs_and_what_waits_is_what_is_not_done(
+    view: RichView, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = view.map_async(time.sleep, [0.02] * 150, chunksize=2)
+    ipp_richsched.progress(result)
+    shown = re.findall(r"(\d+)/150 [^\r]*?(\d+) running, (\d+) waiting", capsys.readouterr().err)
+    assert shown
+    assert {sum(map(int, each)) for each in shown} == {150}
 
 
 def test_tasks_that_died_with_their_engines(

@@ -63,11 +63,12 @@ def progress(results: Named, timeout: float | None = None) -> bool | None:
             now = time.monotonic()
             is_over = done >= watched.total or watched.is_cut_off
             is_over = is_over or (deadline is not None and now >= deadline)
-            bar.n = done
             if is_over or now >= next_look:
-                bar.set_postfix_str(watched.describe(bar.format_dict["elapsed"]), refresh=False)
+                watched.look(done, bar.format_dict["elapsed"])
                 took = time.monotonic() - now
                 next_look = now + max(ASK, took / SHARE)
+            bar.n = done
+            bar.set_postfix_str(watched.describe(done), refresh=False)
             bar.refresh()
             if is_over:
                 return None if timeout is None else done >= watched.total
@@ -96,6 +97,9 @@ class _Watched:
         self._lock = Lock()
         self._ended: dict[str, bool] = {}  # whether it has failed
         self._asks = True
+        self._failed = 0
+        self._running: int | None = None
+        self._ends: float | None = None
         for _, result in named(results):
             if isinstance(result, MapResult):
                 self._maps[id(result)] = result
@@ -127,43 +131,66 @@ class _Watched:
         maps = sum(result.progress for result in self._maps.values())
         return len(self._ended) + maps + sum(len(result.msg_ids) for result in hub)
 
-    def describe(self, elapsed: float) -> str:
-        """What is said behind the bar."""
+    def look(self, done: int, elapsed: float) -> None:
+        """Find out how many fail and run, and how long it takes yet: that is more work.
+
+        Parameters
+        ----------
+        done : int
+            How many had ended by then.
+        elapsed : float
+            For how many seconds the bar is there.
+        """
         for result in self._hub_results.values():
             result.wait(0)  # asks the hub
         with self._lock:
             failed = sum(self._ended.values())
-        failed += sum(result.failed for result in self._maps.values())
-        running = self._running()
-        done = self.done
+        self._failed = failed + sum(result.failed for result in self._maps.values())
+        ages = self._ask()
+        seconds = self._seconds_left(ages)
+        if seconds is None and done:
+            seconds = elapsed / done * (self.total - done)
+        self._ends = None if seconds is None else time.monotonic() + seconds
+
+    def describe(self, done: int) -> str:
+        """What is said behind the bar, when so many have ended."""
+        words = [f"{self._failed} failed"] * bool(self._failed)
         left = self.total - done
-        words = [f"{failed} failed"] * bool(failed)
         if left:
-            if running is not None:
+            if self._running is not None:
+                running = min(self._running, left)  # some have ended since
                 words += [f"{running} running", f"{left - running} waiting"]
-            seconds = self._seconds_left()
-            if seconds is None and done:
-                seconds = elapsed / done * left
-            words += [f"{span(seconds)} left"] if seconds is not None else []
+            if self._ends is not None:
+                words.append(f"{span(max(0.0, self._ends - time.monotonic()))} left")
         return ", ".join(words)
 
-    def _running(self) -> int | None:
-        """How many are on engines, or, of a map, sent; None if the scheduler does not say."""
+    def _ask(self) -> dict[str, float]:
+        """Learn how many are on engines, or, of a map, sent; for how long engines have had theirs.
+
+        If the scheduler does not say that, nobody knows how many.
+        """
         in_maps = sum(result.under_way for result in self._maps.values())
         unfinished = len(self._tasks) - len(self._ended)
+        self._running = in_maps if self._asks else None
         if not unfinished or not self._asks:
-            return in_maps if self._asks else None
+            return {}
         assert self._client is not None
         try:
             now = status(self._client, oldest=0)
         except (NotRichError, TimeoutError):
             self._asks = False  # it would be said again and again
-            return None
+            self._running = None
+            return {}
         mine = sum(part.assigned for part in now.queue if part.client == now.you)
-        return in_maps + min(unfinished, mine)
+        self._running = in_maps + min(unfinished, mine)
+        return {
+            engine.task: (now.time - engine.since).total_seconds()
+            for engine in now.engines
+            if engine.task is not None and engine.since is not None
+        }
 
-    def _seconds_left(self) -> float | None:
-        """How long it takes yet, if what the tasks take is known."""
+    def _seconds_left(self, ages: Mapping[str, float]) -> float | None:
+        """How long it takes yet, if what the tasks take is known; some have run for a while."""
         if self._maps or self._hub_results or self._client is None:
             return None
         took: dict[str, list[float]] = {}
@@ -181,6 +208,7 @@ class _Watched:
             cost = task.flags.get("cost", means.get(task.group))
             if cost is None:
                 return None
+            cost = max(0.0, cost - ages.get(msg_id, 0.0))
             total += cost
             before = (longest.get(parent, 0.0) for parent in task.parents)
             longest[msg_id] = cost + max(before, default=0.0)
