@@ -79,6 +79,18 @@ def holdups(status: Any) -> list[Holdup]:
     return [*found, *_old_failures(status)]
 
 
+def seconds_left(status: Any) -> float | None:
+    """How long the rest takes at the pace of the last minute, if there is a rest and a pace.
+
+    While somebody has to do something, nobody knows.
+    """
+    unfinished = status.waiting + status.ready + status.assigned
+    rate = status.rates.succeeded + status.rates.failed
+    if not unfinished or not rate or any(each.level is Level.STUCK for each in holdups(status)):
+        return None
+    return float(unfinished / rate)
+
+
 def _no_engine(status: Any) -> Iterator[Holdup]:
     queued = status.waiting + status.ready
     if not status.engines and queued:

@@ -55,14 +55,11 @@ Table = tuple[str, list[str], list[list[str]]]
 
 def _headline(status: Any) -> str:
     failed = sum(status.failed.values())
-    failed_so = f"{failed:,} failed"
-    if status.never_ran:
-        all_of_them = status.never_ran == failed
-        failed_so += f" ({'all' if all_of_them else f'{status.never_ran:,}'} of them never ran)"
     stranded = f" ({status.stranded:,} of them stranded)" if status.stranded else ""
     return (
         f"{status.waiting:,} waiting, {status.ready:,} ready{stranded}, {status.assigned:,} on"
-        f" {_engines_text(len(status.engines))}; {status.succeeded:,} succeeded, {failed_so}"
+        f" {_engines_text(len(status.engines))}; {status.succeeded:,} succeeded,"
+        f" {failed_text(failed, status.never_ran)}"
     )
 
 
@@ -109,14 +106,7 @@ _STATES = ["waiting", "ready", "assigned", "succeeded", "failed"]
 
 def _engines(status: Any) -> Table:
     """Those with which something is wrong first; then those that have worked longest on a task."""
-    engines = sorted(
-        status.engines,
-        key=lambda e: (
-            *(e.unreachable is None, not e.paused),
-            *(e.since is None, e.since or 0),
-            *(e.id is None, e.id or 0),  # who is idle keeps its place
-        ),
-    )
+    engines = sorted(status.engines, key=trouble)
     rows = [
         [
             engine.uuid if engine.id is None else f"{engine.id}",
@@ -135,6 +125,25 @@ def _engines(status: Any) -> Table:
 
 def _engines_text(number: int) -> str:
     return "1 engine" if number == 1 else f"{number:,} engines"
+
+
+def failed_text(failed: int, never_ran: int) -> str:
+    """How many have failed, and how many of these no engine ever had."""
+    if not never_ran:
+        return f"{failed:,} failed"
+    which = "all" if never_ran == failed else f"{never_ran:,}"
+    return f"{failed:,} failed ({which} of them never ran)"
+
+
+def trouble(engine: Any) -> tuple[Any, ...]:
+    """A key that has engines with which something is wrong first, then those longest at a task."""
+    calm = (engine.unreachable is None, not engine.paused)
+    return (*calm, *_last(engine.since), *_last(engine.id))  # who is idle keeps its place
+
+
+def _last(value: Any) -> tuple[bool, Any]:
+    """A key with which None comes last."""
+    return value is None, value if value is not None else 0
 
 
 def does(status: Any, engine: Any) -> str:

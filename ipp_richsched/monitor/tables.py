@@ -9,8 +9,8 @@ from typing import Any
 
 from ..client.data import age, short
 from ..client.holdups import STUCK
-from ..client.status import EngineStatus, QueuePart, Status
-from ..client.status_text import does
+from ..client.status import QueuePart, Status
+from ..client.status_text import does, trouble
 
 BAR = 6
 """How many characters wide the bar of a label's progress is."""
@@ -188,11 +188,6 @@ def _ends(names: Collection[str]) -> dict[str, str]:
 
 def engines(status: Status) -> Table:
     """The engines; those with which something is wrong first, then those longest at a task."""
-
-    def trouble(engine: EngineStatus) -> tuple[Any, ...]:
-        calm = (engine.unreachable is None, not engine.paused)
-        return (*calm, *last(engine.since), *last(engine.id))  # who is idle keeps its place
-
     rows = []
     for engine in sorted(status.engines, key=trouble):
         numbers = (engine.done, engine.failed, engine.load)
@@ -291,8 +286,3 @@ def bar(done: int, total: int, width: int) -> str:
     """A bar; it is full only when all is done."""
     full = done * width // total if total else 0
     return "█" * full + "░" * (width - full)
-
-
-def last(value: Any) -> tuple[bool, Any]:
-    """A key with which None comes last."""
-    return value is None, value if value is not None else 0

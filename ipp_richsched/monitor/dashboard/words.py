@@ -9,7 +9,7 @@ from datetime import datetime
 from html import escape
 
 from ...client.data import short, span
-from ...client.holdups import Holdup, Level, holdups
+from ...client.holdups import Holdup, Level, holdups, seconds_left
 from ...client.status import Status
 from ...client.why import Story
 from .. import tables
@@ -115,10 +115,8 @@ def totals(status: Status) -> str:
     total = states.total()
     done = states["succeeded"] + states["failed"]
     rate = status.rates.succeeded + status.rates.failed
-    is_stuck = any(holdup.level is Level.STUCK for holdup in holdups(status))  # nobody knows then
-    left = ""
-    if rate and total > done and not is_stuck:
-        left = f", about {span((total - done) / rate)} left"
+    seconds = seconds_left(status)
+    left = f", about {span(seconds)} left" if seconds is not None else ""
     share = f"{100 * done // total} %" if total else "no tasks yet"
     numbers = "".join(
         f'<span><i style="background:{STATES[state]}"></i>'

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 from ...client.holdups import Holdup, Level
+from ...client.status_text import failed_text
 from ...workflows.runs import Run
 from .account import Account, lives_of
 from .failures import FailureGroup
@@ -34,25 +35,18 @@ def headline(run: Run) -> str:
         return "No task was submitted."
     states = Counter[str](task.state for task in run.tasks.values())
     seconds = seconds_text(run.end - run.start)
-    never_ran = states.pop("never ran", 0)
-    states["failed"] += never_ran
-    parts = [f"{states[state]:,} {words}" for state, words in _STATES.items() if states[state]]
-    if never_ran:
-        which = "all" if never_ran == states["failed"] else f"{never_ran:,}"
-        place = parts.index(f"{states['failed']:,} failed")
-        parts[place] += f" ({which} of them never ran)"
+    never_ran = states["never ran"]
+    failed = states["failed"] + never_ran
+    parts = [f"{states['succeeded']:,} succeeded"] * bool(states["succeeded"])
+    parts += [failed_text(failed, never_ran)] * bool(failed)
+    parts += [f"{states[state]:,} still {verb}" for state, verb in _UNFINISHED if states[state]]
     if len(parts) == 1 and states["succeeded"]:
         parts = ["all succeeded" if len(run.tasks) > 1 else "it succeeded"]
     engines = count_text(len(run.engines), "engine")
     return f"{count_text(len(run.tasks), 'task')} on {engines} in {seconds}: {', '.join(parts)}."
 
 
-_STATES = {
-    "succeeded": "succeeded",
-    "failed": "failed",
-    "running": "still run",
-    "waiting": "still wait",
-}
+_UNFINISHED = (("running", "run"), ("waiting", "wait"))
 
 
 def verdict(run: Run, account: Account, failures: Sequence[FailureGroup]) -> list[Holdup]:

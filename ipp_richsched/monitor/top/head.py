@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from ...client.data import printable, span
-from ...client.holdups import Holdup, Level, holdups
+from ...client.holdups import Holdup, Level, seconds_left
 from ...client.status import Status
 
 OLD = 3.5
@@ -101,7 +101,9 @@ def progress(status: Status, width: int, has_numbers: bool) -> Text:
     numbers = [status.succeeded, failed, status.assigned, status.ready, status.waiting]
     total = sum(numbers)
     done = status.succeeded + failed
-    share = f" {100 * done // total if total else 0:3d} % done{_left(status, total - done)}"
+    seconds = seconds_left(status)
+    left = f", {span(seconds)} left" if seconds is not None else ""
+    share = f" {100 * done // total if total else 0:3d} % done{left}"
     room = max(1, width - len(share))
     text = Text(no_wrap=True)
     for (_, style, char), size in zip(STATES, _shares(numbers, room), strict=True):
@@ -130,10 +132,3 @@ def _pace(status: Status) -> str:
     rates = status.rates
     rate = rates.succeeded + rates.failed
     return f"{rate:.3g} finish per s" if rate >= 1 else f"{60 * rate:.3g} finish per min"
-
-
-def _left(status: Status, unfinished: int) -> str:
-    """How long the rest takes at the pace of the last minute."""
-    rate = status.rates.succeeded + status.rates.failed
-    is_stuck = any(holdup.level is Level.STUCK for holdup in holdups(status))  # nobody knows then
-    return f", {span(unfinished / rate)} left" if rate and unfinished and not is_stuck else ""
