@@ -7,6 +7,7 @@ engines are sockets in the test, which say just what the test has them say.
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -33,6 +34,8 @@ def without_mark(frames: list[bytes]) -> list[bytes]:
 
 
 def _launch(log: str, kwargs: dict[str, Any]) -> None:
+    # `Processes`, which other tests may hold open here, has a handler of its own
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with open(log, "a", buffering=1) as sys.stdout:
         sys.stderr = sys.stdout
         launch_scheduler(**kwargs)

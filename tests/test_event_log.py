@@ -128,13 +128,8 @@ def test_the_last_lines_are_written_before_the_process_ends(
     start: Start, tmp_path: Path, number: int
 ) -> None:
     path = tmp_path / "night.jsonl"
-    # a fixture of other tests may have a handler of its own, which the process would inherit
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    try:
-        with mock.patch.object(event_log, "INTERVAL", 1000.0):  # it has no other reason to write
-            cluster = start(config=config(path))
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with mock.patch.object(event_log, "INTERVAL", 1000.0):  # it has no other reason to write
+        cluster = start(config=config(path))
     run_tasks(cluster, 50)
     assert len(lines_of(path)) == 0
     assert cluster.process.pid is not None
