@@ -141,9 +141,10 @@ class Engine(Peer):
         self.send(frames)
         return frames
 
-    def refuse(self, task: list[bytes]) -> None:
-        """Answer that the functional dependency of the task is unmet here."""
-        self.reply(task, status="error", dependencies_met=False)
+    def refuse(self, task: list[bytes], missing: str = "") -> None:
+        """Answer that the functional dependency of the task is unmet here, as `@ipp.require`."""
+        error = "UnmetDependency", missing
+        self.reply(task, status="error", error=error, dependencies_met=False)
 
 
 class Faulty(RichTaskScheduler):

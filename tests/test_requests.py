@@ -110,6 +110,21 @@ def test_tasks_of_another_client_are_told_that_they_were_aborted(doors: Doors) -
     assert client.answer()["parent_header"]["msg_id"] == runs
 
 
+def test_a_task_that_comes_back_after_its_client_wanted_it_back_is_aborted(doors: Doors) -> None:
+    engine, client = doors.engine(), doors.client()
+    msg_id = client.submit(targets=[engine.ident.decode()])
+    _, task = engine.take()
+    content = {"request": "cancel", "msg_ids": [msg_id], "interrupt": False}
+    _, answer = ask(doors, client, content)
+    assert answer["content"]["running"] == [msg_id]
+    engine.refuse(task, "numpy")
+    told = client.answer()
+    assert (told["parent_header"]["msg_id"], told["content"]) == (msg_id, {"status": "aborted"})
+    doors.cluster.wait_for(
+        lambda: "and then given back by an engine that had it" in doors.cluster.log, "the line"
+    )
+
+
 def test_busy_engines_give_tasks_back(doors: Doors) -> None:
     engine = doors.engine()
     client = doors.client()

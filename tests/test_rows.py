@@ -150,11 +150,11 @@ def test_a_task_that_every_engine_refuses(start: Start, scheduler: type) -> None
     cluster = start(scheduler, config={"RichTaskScheduler": {"stranded_timeout": 0.2}})
     client, engine = cluster.client(), cluster.engine(b"e1")
     msg_id = client.submit()
-    engine.refuse(engine.take()[1])
+    engine.refuse(engine.take()[1], "numpy")
     with promised():
         answer = cluster.answer(client)
     assert answer["content"]["ename"] == "ImpossibleDependency"
-    for word in (msg_id, "engine e1", "functional dependency"):
+    for word in (msg_id, "engine e1", "functional dependency", "is unmet: numpy"):
         assert word in answer["content"]["evalue"]
     assert [msg_id in line for line in cluster.log.splitlines()].count(True) == 2
 

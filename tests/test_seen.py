@@ -101,7 +101,7 @@ class Night:
     def stranded_status(self) -> Status | None:
         """How things stand, if a task is stranded, and no engine is being asked about it."""
         status = ipp_richsched.status(self.client)
-        return status if status.stranded else None
+        return status if status.stranded and status.ready else None
 
     def result(self, name: str) -> ipp.AsyncResult:
         return self.results[name]
@@ -183,7 +183,7 @@ def test_status_says_what_holds_the_run_up(night: tuple[Night, Seen]) -> None:
     assert reasons[HEIR].kind == "dependencies"
     assert reasons[HEIR].details["pending"][0]["msg_ids"] == [run.id(NOBODYS)]
     assert (status.waiting, status.ready, status.assigned, status.stranded) == (1, 1, 0, 1)
-    assert "1 ready (1 of them stranded)" in f"{status}"
+    assert "1 ready, 0 on 3 engines, 1 of these stranded" in f"{status}"
     assert {engine.id for engine in status.engines} == {*range(ENGINES)} - {KILLED}
     first, *_ = holdups(status)
     assert first.level is Level.STUCK

@@ -34,6 +34,7 @@ def called(engine: str) -> str:
 
 
 NONE = Few()
+NUMPY = TaskError("UnmetDependency", "numpy")
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,11 @@ NONE = Few()
             ForTaker(NONE, NONE, NONE, None, -9.0, few("a")),
             "is stranded, no engine takes it: engine 0 is asked again when there is room; it fails"
             " when all have refused it once more",
+        ),
+        (
+            ForTaker(NONE, few("c"), NONE, None, 9.0, refusal=NUMPY, asked=b"a"),
+            "is stranded, no engine takes it: on engine 10 its functional dependency (@require or"
+            " @depend) is unmet: numpy; engine 0 is asked again now; it fails in 9 s",
         ),
         (ForConnection(few("ab"), None), "waits for a connection: engines 0 and 2 have none"),
         (

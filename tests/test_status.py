@@ -17,6 +17,7 @@ import ipp_richsched
 from ipp_richsched.cli import main
 from ipp_richsched.client import why
 from ipp_richsched.client.happenings import happenings
+from ipp_richsched.client.holdups import Level, holdups
 from ipp_richsched.client.status import EngineStatus, QueuePart, Rates, Status, WaitingTask
 from ipp_richsched.client.status_text import ENGINES
 
@@ -111,6 +112,34 @@ def test_a_run_is_told_while_it_runs_and_afterwards(
     assert status.causes == {"ZeroDivisionError": 3}
     assert status.engines[0].done >= 1
     assert status.engines[0].failed == 1
+
+
+@pytest.mark.cluster
+def test_a_task_whose_module_is_missing_is_stuck_and_can_be_taken_back(
+    real: tuple[Cluster, ipp.Client],
+) -> None:
+    """The module is named; and to take it back works though the engine is asked again just now."""
+    _, rc = real
+    result = ipp_richsched.view(rc, label="needy").apply_async(ipp.require("no_such")(pow), 2, 3)
+
+    def is_stuck() -> bool:
+        return holdups(ipp_richsched.status(rc))[0].level is Level.STUCK
+
+    wait_for(is_stuck, "its module to be missed")
+    told = []
+    for _ in range(300):
+        status = ipp_richsched.status(rc)
+        assert status.stranded == 1
+        told.append(holdups(status)[0].text)
+    assert all(text.startswith("Task needy is stranded, no engine takes it: ") for text in told)
+    unmet = "its functional dependency (@require or @depend) is unmet: no_such"
+    assert any(f"on engine 0 {unmet}" in text for text in told)
+    story = ipp_richsched.why(rc, result)
+    assert "its functional dependency (@require or @depend) was unmet there: no_such" in str(story)
+    ipp_richsched.cancel(result)
+    with pytest.raises(ipp.error.TaskAborted):
+        result.get(PATIENCE)
+    assert ipp_richsched.status(rc).stranded == 0
 
 
 @pytest.mark.cluster

@@ -26,7 +26,8 @@ def cancel(
 
     Those that no engine has are answered with `TaskAborted` at once, and never run; what depends on
     them fails, or runs, by the rules of its dependency.  Those that an engine has are left alone,
-    or interrupted.
+    or interrupted.  They are not retried, and if the engine gives one back, since its functional
+    dependency is unmet there or `EngineBusy` was raised, it is answered with `TaskAborted` then.
 
     Parameters
     ----------

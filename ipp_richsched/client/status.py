@@ -38,7 +38,8 @@ class Status:
     succeeded : int
         How many have succeeded since the scheduler began.
     stranded : int
-        How many of those that are ready no registered engine takes.
+        How many of those that are ready no registered engine takes; one that is asked again may
+        have some of them for the moment.
     failed : dict of str to int
         How many have failed, by reason: ``'raised'`` is the task's own error.
     causes : dict of str to int

@@ -55,10 +55,10 @@ Table = tuple[str, list[str], list[list[str]]]
 
 def _headline(status: Any) -> str:
     failed = sum(status.failed.values())
-    stranded = f" ({status.stranded:,} of them stranded)" if status.stranded else ""
+    stranded = f", {status.stranded:,} of these stranded" if status.stranded else ""
     return (
-        f"{status.waiting:,} waiting, {status.ready:,} ready{stranded}, {status.assigned:,} on"
-        f" {_engines_text(len(status.engines))}; {status.succeeded:,} succeeded,"
+        f"{status.waiting:,} waiting, {status.ready:,} ready, {status.assigned:,} on"
+        f" {_engines_text(len(status.engines))}{stranded}; {status.succeeded:,} succeeded,"
         f" {failed_text(failed, status.never_ran)}"
     )
 

@@ -65,12 +65,14 @@ class Attempts:
                 return
             if not dependencies_met:
                 task.refused_by |= {engine}
-                self._lifecycle.take_back(step, task, engine, End.REFUSED)
+                task.refusal = error
+                self._lifecycle.take_back(step, task, engine, End.REFUSED, error)
                 return
             if busy is not None:
                 when = step.now + max(busy, SHORTEST_PAUSE)
                 entry = self._deadlines.add(when, Kind.BUSY, (task, engine))
                 task.busy = {**(task.busy or {}), engine: entry}
+                self._lifecycle.no_longer_stranded(task)
                 self._lifecycle.take_back(step, task, engine, End.BUSY)
                 return
             if self._durations is not None and attempt.began is not None and status != "aborted":

@@ -27,6 +27,7 @@ class Cancelling:
         self._history = state.history
         self._pool = state.pool
         self._wanted_back = state.wanted_back
+        self._unwanted = state.unwanted
         self._cancellations = state.backlog.cancellations
         self._lifecycle = lifecycle
 
@@ -56,10 +57,11 @@ class Cancelling:
                     with step.on(task):
                         self._lifecycle.fail(step, task, Cancelled(job.event.client))
                     job.cancelled.append(msg_id)
-                elif job.event.interrupt and self._interrupt(step, task):
-                    job.interrupted.append(msg_id)
                 else:
-                    job.running.append(msg_id)
+                    self._unwanted.setdefault(msg_id, job.event.client)
+                    task.retries_left = 0
+                    interrupts = job.event.interrupt and self._interrupt(step, task)
+                    (job.interrupted if interrupts else job.running).append(msg_id)
             if not job.ids:
                 self._cancellations.popleft()
                 found = job.cancelled, job.running, job.interrupted, job.finished, job.unknown
@@ -71,6 +73,5 @@ class Cancelling:
         engine = task.attempt.engine
         if not self._pool.has(engine) or next(iter(engine.attempts.values())) is not task.attempt:
             return False
-        task.retries_left = 0
         self._lifecycle.interrupt(step, engine)
         return True

@@ -193,7 +193,7 @@ class TaskReplied(NamedTuple):
     mark : int
         The `AssignTask.mark` that the engine sent back.
     error : TaskError or None
-        What the task raised.
+        What the task raised; what its functional dependency raised, if that is unmet.
     busy : float or None
         If it raised `EngineBusy`: for how many seconds the engine is not to be tried again.
     size : int or None

@@ -37,6 +37,7 @@ class Explain:
         self._history = state.history
         self._causes = state.causes
         self._values = state.values
+        self._stranded = state.stranded
 
     def after(self, task: Task) -> UnreachableDependency:
         """Why a task can no longer run after what it names; O(ids)."""
@@ -87,7 +88,7 @@ class Explain:
         """What kind of engine a ready task waits for; O(engines)."""
         if not any(self._pool.among(Prospects.places(task))):
             return Awaited.ABSENT_ENGINE
-        if task.stranding is not None:
+        if task.msg_id in self._stranded:
             return Awaited.WILLING_ENGINE
         if task.busy:
             return Awaited.FREE_ENGINE
@@ -98,7 +99,8 @@ class Explain:
         places, engines = Prospects.places(task), self._pool.engines
         absent = [ident for ident in places or () if ident not in engines]
         refused = [engine.ident for engine in task.refused_by if self._pool.has(engine)]
-        return Stranded(seconds, _names(absent), _names(refused))
+        error = task.refusal if refused else None
+        return Stranded(seconds, _names(absent), _names(refused), error)
 
     def out_of_reach(self, task: Task, seconds: float) -> OutOfReach:
         """That the engines which may run a task were not reached for this long; O(engines)."""

@@ -23,25 +23,14 @@ from .state import State
 from .step import Step
 from .story import AGAIN, End, Why, submission
 from .tallies import ABORTED, RAISED, kind_of
-from .task import ASSIGNED, FAILED, READY, SUCCEEDED, WAITING, Task, TaskState
+from .task import ASSIGNED, FAILED, READY, SUCCEEDED, Task, TaskState
 
 QUESTION_PAUSE = 1.0
 """Seconds between two questions to an engine, at least; and from a change of connections, so that
 an engine can connect again, to the question whether anything was lost."""
 
-
 INTERRUPT_PATIENCE = 10.0
 """Seconds that an interrupt may take; then the engine gets tasks again all the same."""
-
-
-def count_failed(task: Task, state: TaskState) -> None:
-    """Count a task that has failed, by the state in which that happened."""
-    if state is WAITING:
-        task.tally.failed_waiting += 1
-    elif state is READY:
-        task.tally.failed_ready += 1
-    else:
-        task.tally.failed_assigned += 1
 
 
 class Lifecycle:
@@ -61,6 +50,8 @@ class Lifecycle:
         self._paths = state.paths
         self._abandoned = state.abandoned
         self._wanted_back = state.wanted_back
+        self._unwanted = state.unwanted
+        self._stranded = state.stranded
         self._order = state.order
         self._graph = state.graph
         self._deadlines = state.deadlines
@@ -235,10 +226,16 @@ class Lifecycle:
         step: Step,
         task: Task,
         end: End,
-        why: Reason | None = None,
+        why: Why = None,
         expires: float | None = None,
     ) -> None:
-        """Have a task wait for an engine; its timeout starts anew unless `expires` is given."""
+        """Have a task wait for an engine, unless a client wanted it back while one had it.
+
+        Its timeout starts anew unless `expires` is given.
+        """
+        if self._unwanted and task.msg_id in self._unwanted:
+            self.fail(step, task, Cancelled(self._unwanted[task.msg_id], late=True))
+            return
         task.move(READY)
         task.tally.given_back += 1
         task.ready_since = step.now
@@ -248,9 +245,7 @@ class Lifecycle:
         self._start_timeout(step, task, expires)
         self._backlog.unplaced.append(task)
 
-    def take_back(
-        self, step: Step, task: Task, engine: Engine, end: End, why: Reason | None = None
-    ) -> None:
+    def take_back(self, step: Step, task: Task, engine: Engine, end: End, why: Why = None) -> None:
         """An attempt on `engine` is over and did not count: the task is ready again."""
         task.had_by |= {engine.ident}
         # of engines that are gone nothing need be known any more
@@ -270,12 +265,16 @@ class Lifecycle:
     def retry(self, step: Step, task: Task, engine: Engine, reason: Reason) -> None:
         """An attempt on `engine` failed, and there is to be another."""
         engine.failed += 1
-        task.stranding = None
+        self.no_longer_stranded(task)
         if self._retry_elsewhere:
             task.failed_on |= {engine}
             task.fresh_until = step.now + self._retry_elsewhere
         self.warn(step, TaskRetried(task.msg_id, reason, task.retries_left))
         self.take_back(step, task, engine, End.FAILED, reason)
+
+    def no_longer_stranded(self, task: Task) -> None:
+        """An engine has taken a task, or one has come that may."""
+        self._stranded.pop(task.msg_id, None)
 
     def go_behind(self, step: Step, task: Task) -> None:
         """Have a task that is not queued come after all others that are there."""
@@ -354,7 +353,7 @@ class Lifecycle:
         if succeeded:
             task.tally.succeeded += 1
         else:
-            count_failed(task, before)
+            task.count_failed(before)
         step.actions.append(answer)
         self._stop_timers(task)
         if task.busy is not None:
@@ -362,6 +361,9 @@ class Lifecycle:
                 self._deadlines.cancel(entry)
         msg_id = task.msg_id
         del self._tasks[msg_id]
+        if self._stranded or self._unwanted:
+            self._stranded.pop(msg_id, None)
+            self._unwanted.pop(msg_id, None)
         outcome = self._history.record(msg_id, succeeded, engine)
         if succeeded:
             self._note((step.now, msg_id, "succeeded", engine))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .deadlines import Kind
 from .dependency import MET, PENDING, Dependency
 from .engines.engine import UNREACHED, Engine
-from .failures import SHOWN, Few, engine_name, few
+from .failures import NO_NAMES, SHOWN, Few, engine_name, few
 from .placement.prospects import Prospects
 from .ready.groups import Group
 from .state import State
@@ -31,6 +31,9 @@ from .waits import (
     Wait,
 )
 
+ASKING = 1.0
+"""Seconds that an engine may take to refuse a stranded task; after that it is taken to run it."""
+
 IDS = 10_000
 """How many ids of dependencies are looked up for one request."""
 
@@ -48,6 +51,8 @@ class _Able(NamedTuple):
         They are being interrupted.
     away : Few
         Both of these together.
+    later : Few
+        Those that are full or being interrupted.
     lost : float
         When the last of those without a connection had none for the first time.
     free : int
@@ -58,13 +63,9 @@ class _Able(NamedTuple):
     unreached: Few
     interrupted: Few
     away: Few
+    later: Few
     lost: float
     free: int
-
-    @property
-    def are_there(self) -> bool:
-        """Whether there are any."""
-        return bool(self.free or self.full.names or self.away.names)
 
 
 class Look:
@@ -86,6 +87,7 @@ class Look:
         self._state = state
         self._pool = state.pool
         self._tasks = state.tasks
+        self._stranded = state.stranded
         self._prospects = Prospects(state.pool)
         self._ids_left = IDS
         self._able: dict[Group, _Able] = {}
@@ -94,6 +96,8 @@ class Look:
     def wait_of(self, task: Task) -> Wait:
         """What an unfinished task waits for."""
         if task.state is ASSIGNED:
+            if self.is_asked(task):
+                return self._for_taker(task)
             return self._on_engine(task)
         if task.state is WAITING:
             return self._for_dependency(task)
@@ -102,6 +106,13 @@ class Look:
         if not self._pool.engines:
             return ForAnyEngine()
         return self._for_engine(task)
+
+    def is_asked(self, task: Task) -> bool:
+        """Whether an engine has a stranded task, which it may refuse at once as others have."""
+        attempt = task.attempt
+        if attempt is None or task.msg_id not in self._stranded:
+            return False
+        return attempt.began is None or self._now < attempt.began + ASKING
 
     def _on_engine(self, task: Task) -> Wait:
         attempt = task.attempt
@@ -161,15 +172,13 @@ class Look:
     def _for_engine(self, task: Task) -> Wait:
         group = self._state.queue.group_of(task)
         able = self._able_for(group)
-        parking, stranding = task.parking, task.stranding
+        parking = task.parking
         deadline = parking.when if parking is not None else None
         is_parked = parking is not None and parking.kind is not Kind.RETRY
-        if stranding is not None and (is_parked or not able.are_there):
-            return self._for_taker(task, able)
+        if task.msg_id in self._stranded and (is_parked or not able.free):
+            return self._for_taker(task)  # to be asked once more is no way out yet
         if able.free:
             return ForScheduler()
-        if stranding is not None and able.full.names:
-            return self._for_taker(task, able)  # to be asked once more is no way out yet
         if able.full.names:
             failed = _names(filter(self._pool.has, task.failed_on))
             return ForRoom(able.full, able.away, failed, deadline, self._next_client(task))
@@ -188,19 +197,24 @@ class Look:
             return ForBusy(_names(task.busy), until)
         return ForRetry(_names(filter(self._pool.has, task.failed_on)), deadline)
 
-    def _for_taker(self, task: Task, able: _Able) -> Wait:
-        stranding, places = task.stranding, self._prospects.places(task)
-        assert stranding is not None
+    def _for_taker(self, task: Task) -> Wait:
+        stranding, places = self._stranded[task.msg_id], self._prospects.places(task)
         absent = [ident for ident in places or () if ident not in self._pool.engines]
-        refused = filter(self._pool.has, task.refused_by)
+        refused = _names(filter(self._pool.has, task.refused_by))
         again = until = None
         if task.parking is not None and task.parking.kind is Kind.ASK_AGAIN:
             again = task.parking.when
         patience = self._state.settings.stranded_timeout
         if patience is not None and self._prospects.follow(task) is MET:
             until = stranding.since + patience
-        away, full = able.unreached, able.full
-        return ForTaker(few(map(engine_name, absent)), _names(refused), away, again, until, full)
+        away = later = NO_NAMES
+        if task.attempt is None:
+            able = self._able_for(self._state.queue.group_of(task))
+            away, later = able.unreached, able.later
+        asked = task.attempt.engine.ident if task.attempt is not None else None
+        refusal = task.refusal if refused.names else None
+        names = few(map(engine_name, absent))
+        return ForTaker(names, refused, away, again, until, later, refusal, asked)
 
     def _able_for(self, group: Group) -> _Able:
         able = self._able.get(group)
@@ -226,8 +240,8 @@ class Look:
                 interrupted.append(engine)
             else:
                 full.append(engine)
-        away = _names([*unreached, *interrupted])
-        return _Able(_names(full), _names(unreached), _names(interrupted), away, lost, free)
+        away, later = _names([*unreached, *interrupted]), _names([*full, *interrupted])
+        return _Able(_names(full), _names(unreached), _names(interrupted), away, later, lost, free)
 
     def _next_client(self, task: Task) -> bytes | None:
         shares = self._state.shares

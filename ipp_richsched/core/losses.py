@@ -34,6 +34,7 @@ class Losses:
         self._pool = state.pool
         self._deadlines = state.deadlines
         self._max_crashes = state.settings.max_crashes
+        self._unwanted = state.unwanted
         self._lifecycle = lifecycle
         self._questions = questions
 
@@ -93,7 +94,7 @@ class Losses:
             # The others may be done before it takes the next engine.
             self._lifecycle.go_behind(step, task)
         reason = EngineDied(engine.ident, oldest)
-        if own is None:
+        if own is None or task.msg_id in self._unwanted:
             self._lifecycle.retry_or_fail(step, task, engine, reason)
         else:
             self._lifecycle.retry(step, task, engine, reason)

@@ -273,6 +273,9 @@ class SchedulerCore:
             self._lifecycle.warn(step, EngineGone(engine.ident, len(engine.attempts)))
             engine.grace = step.now + self._grace
             self._deadlines.add(engine.grace, Kind.GRACE, engine)
+            if self.state.stranded:  # whether it would have refused them, nobody knows
+                for msg_id in engine.attempts:
+                    self.state.stranded.pop(msg_id, None)
         for entry in (engine.probe, engine.interrupt):
             if entry is not None:
                 self._deadlines.cancel(entry)

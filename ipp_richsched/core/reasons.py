@@ -18,7 +18,7 @@ from .attempt_reasons import (
     NoStatus,
     RunTimedOut,
 )
-from .failures import NO_NAMES, Cause, Failure, Few
+from .failures import NO_NAMES, Cause, Failure, Few, TaskError
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +173,15 @@ class Stranded:
         Engines that it may run on, and that are not registered.
     refused : Few
         Registered ones that refused it.
+    refusal : TaskError or None
+        What it raised on one of these.
     """
 
     failure: ClassVar[Failure] = Failure.IMPOSSIBLE_DEPENDENCY
     seconds: float | None
     absent: Few
     refused: Few
+    refusal: TaskError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +244,13 @@ class Cancelled:
     ----------
     client : bytes
         The client's identity.
+    late : bool
+        Whether that client was told before that an engine had the task, which has given it back.
     """
 
     failure: ClassVar[Failure] = Failure.CANCELLED
     client: bytes
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

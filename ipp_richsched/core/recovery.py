@@ -7,7 +7,7 @@ import math
 from .actions import AssignTask, FailTask
 from .events import Event, TaskRejected, TaskSubmitted
 from .failures import Cause
-from .lifecycle import Lifecycle, count_failed
+from .lifecycle import Lifecycle
 from .reasons import InternalError
 from .state import State
 from .step import Step
@@ -61,7 +61,7 @@ class Recovery:
             except Exception as another:
                 error = another
             if task.state < SUCCEEDED:  # that has failed as well
-                count_failed(task, task.state)
+                task.count_failed(task.state)
                 cause = Cause(msg_id, failure=InternalError.failure)
                 kind, ran = kind_of(InternalError()), task.attempts_made > task.unsent
                 self._tallies.count_failure(kind, cause, step.now, ran=ran)

@@ -20,7 +20,7 @@ from .ready.queue import ReadyQueue
 from .settings import Settings
 from .story import Story
 from .tallies import Tallies
-from .task import Task
+from .task import Stranding, Task
 from .values import Values
 
 
@@ -104,6 +104,12 @@ class State:
         Those that are not finished, by msg_id.
     wanted_back : dict of str to Cancellation
         What clients want back and was not looked at yet, by msg_id.
+    unwanted : dict of str to bytes
+        The clients that wanted tasks back while an engine had them, by msg_id: these tasks are not
+        retried, and are taken back if the engine gives them back.
+    stranded : dict of str to Stranding
+        Tasks that no registered engine runs, though all are asked, by msg_id; one that is asked may
+        have the task at the time.
     abandoned : dict of str to Attempt
         Those that hold their engines though their tasks are answered, by msg_id.
     order : Order
@@ -145,6 +151,8 @@ class State:
         self.pool = pool
         self.tasks: dict[str, Task] = {}
         self.wanted_back: dict[str, Cancellation] = {}
+        self.unwanted: dict[str, bytes] = {}
+        self.stranded: dict[str, Stranding] = {}
         self.abandoned: dict[str, Attempt] = {}
         self.order = Order(settings.aging, settings.order == "critical-path")
         self.shares = FairQueue(pool.engines, self.order) if settings.fair else None

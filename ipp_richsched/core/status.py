@@ -19,9 +19,6 @@ PARTS = 20
 LOOKED_AT = 10_000
 """How many unfinished tasks are looked at to find the oldest that wait: engines may have many."""
 
-GROUPS = 500
-"""How many groups of ready tasks are looked at to find those that are stranded."""
-
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
@@ -82,7 +79,7 @@ class QueuePart:
 
 @dataclass(frozen=True, slots=True)
 class WaitingTask:
-    """A task that no engine has.
+    """A task that no engine has; or a stranded one that an engine is asked to take.
 
     Attributes
     ----------
@@ -139,7 +136,7 @@ class Status:
     waiting, ready, assigned, succeeded, failed : int
         How many tasks are in this state.
     stranded : int
-        How many of the ready ones no registered engine takes, as far as `GROUPS` show it.
+        How many of the ready and assigned ones no registered engine takes: see `Look.is_asked`.
     reasons : dict of str to int
         How many have failed, by the kind of the reason.
     causes : dict of str or Failure to int
@@ -159,9 +156,9 @@ class Status:
     queue_more : int
         How many unfinished tasks are in no part of it.
     oldest : tuple of WaitingTask
-        The first tasks, in the order of submission, that no engine has.
+        The first tasks, in the order of submission, that no engine has or takes.
     oldest_more : int
-        How many others there are.
+        How many others no engine has.
     """
 
     waiting: int
@@ -184,7 +181,7 @@ class Status:
 
 
 def status_of(state: State, now: float, oldest: int) -> Status:
-    """How things stand; O(engines + `GROUPS`), and nothing that grows with the number of tasks.
+    """How things stand; O(engines), and nothing that grows with the number of tasks.
 
     Parameters
     ----------
@@ -215,14 +212,15 @@ def status_of(state: State, now: float, oldest: int) -> Status:
         for tally in largest
         if tally.submitted
     )
-    found = _oldest(state, now, oldest)
+    look = Look(state, now)
+    found = _oldest(state, look, oldest)
     return Status(
         waiting,
         ready,
         sum(tally.assigned for tally in tallies),
         totals.succeeded,
         totals.failed,
-        _stranded(state),
+        _stranded(state, look),
         dict(state.tallies.failed),
         dict(state.tallies.causes),
         state.tallies.lately.counts(now),
@@ -233,7 +231,7 @@ def status_of(state: State, now: float, oldest: int) -> Status:
         parts,
         len(state.tasks) - sum(part.waiting + part.ready + part.assigned for part in parts),
         found,
-        waiting + ready - len(found),
+        waiting + ready - sum(state.tasks[task.msg_id].attempt is None for task in found),
     )
 
 
@@ -254,36 +252,27 @@ def _engine(state: State, engine: Engine) -> EngineStatus:
     )
 
 
-def _stranded(state: State) -> int:
-    """How many ready tasks no registered engine takes; O(groups), `GROUPS` at most.
-
-    The first task speaks for its group, in which a few others may wait for a retry only.
-    """
-    engines, number = state.pool.engines, 0
-    if not engines:
-        return 0  # they wait for the first one
-    for group in islice(state.queue.groups(), GROUPS):
-        if group.size and not group.has_engine(engines):
-            first = group.first()
-            assert first is not None
-            if first.stranding is not None:  # it waits for more than a retry
-                number += group.size
-    return number
+def _stranded(state: State, look: Look) -> int:
+    """How many tasks no registered engine takes; O(engines), if there are any."""
+    engines, stranded = state.pool.engines, state.stranded
+    if not stranded or not engines:
+        return 0  # without engines they wait for the first one
+    first = (next(iter(engine.attempts), None) for engine in engines.values())
+    tasks = [state.tasks[msg_id] for msg_id in first if msg_id in stranded]
+    return len(stranded) - sum(not look.is_asked(task) for task in tasks)
 
 
-def _oldest(state: State, now: float, number: int) -> tuple[WaitingTask, ...]:
-    """The first tasks that no engine has, of the first that have not finished."""
+def _oldest(state: State, look: Look, number: int) -> tuple[WaitingTask, ...]:
+    """The first tasks that no engine has or takes, of the first that have not finished."""
     first = islice(state.tasks.values(), LOOKED_AT)
-    look = Look(state, now)
-    tasks = islice((task for task in first if task.attempt is None), number)
-    return tuple(_waiting(task, look) for task in tasks)
+    tasks = (task for task in first if task.attempt is None or look.is_asked(task))
+    return tuple(_waiting(state, task, look) for task in islice(tasks, number))
 
 
-def _waiting(task: Task, look: Look) -> WaitingTask:
+def _waiting(state: State, task: Task, look: Look) -> WaitingTask:
     wait, since = look.wait_of(task), task.since
     if isinstance(wait, ForTaker):
-        assert task.stranding is not None
-        since = task.stranding.since
+        since = state.stranded[task.msg_id].since
     return WaitingTask(
         task.msg_id,
         task.rich.label,

@@ -34,6 +34,7 @@ from typing import Any
 from .deadlines import Entry
 from .dependency import Dependency
 from .engines.engine import NO_ENGINES, Attempt, Engine
+from .failures import TaskError
 from .flags import RichFlags
 from .ready.order import Rank
 from .tallies import Tally
@@ -163,6 +164,8 @@ class Task:
         Until when others come first.
     refused_by : frozenset of Engine
         Engines on which its functional dependency was unmet when they were last asked.
+    refusal : TaskError or None
+        What it raised there, the last time that one refused it.
     busy : dict of Engine to Entry, or None
         Engines that were busy with something else when they tried it, and the deadlines after
         which they may try again; None where there are none.
@@ -174,8 +177,6 @@ class Task:
         How often it was, and could not be sent.
     crashed : tuple of bytes
         The identities of engines that died while they ran it, in the order of their deaths.
-    stranding : Stranding or None
-        Set while no registered engine runs it, though all are asked.
     attempt : Attempt or None
         The attempt whose reply counts.
     group : Group or None
@@ -216,12 +217,12 @@ class Task:
         "priority",
         "rank",
         "ready_since",
+        "refusal",
         "refused_by",
         "retries_left",
         "rich",
         "since",
         "state",
-        "stranding",
         "tally",
         "targets",
         "timeout",
@@ -266,10 +267,10 @@ class Task:
         self.failed_on: frozenset[Engine] = NO_ENGINES
         self.fresh_until = 0.0
         self.refused_by: frozenset[Engine] = NO_ENGINES
+        self.refusal: TaskError | None = None
         self.busy: dict[Engine, Entry] | None = None
         self.attempts_made = self.unsent = 0
         self.crashed: tuple[bytes, ...] = ()
-        self.stranding: Stranding | None = None
         self.attempt: Attempt | None = None
         self.group: object | None = None
         self.path: object | None = None
@@ -303,3 +304,12 @@ class Task:
         if not TRANSITIONS[self.state][state]:
             raise TransitionError(self.msg_id, self.state, state)
         self.state = state
+
+    def count_failed(self, before: TaskState) -> None:
+        """Count a failure, by the state in which that happened."""
+        if before is WAITING:
+            self.tally.failed_waiting += 1
+        elif before is READY:
+            self.tally.failed_ready += 1
+        else:
+            self.tally.failed_assigned += 1

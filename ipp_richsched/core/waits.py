@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, TypeAlias
 
-from .failures import NO_NAMES, Few
+from .failures import NO_NAMES, Few, TaskError
 
 
 class Pending(NamedTuple):
@@ -190,7 +190,11 @@ class ForTaker:
         When it fails if that stays so; None for never.  While some are full it does not fail before
         they have refused it once more.
     full : Few
-        Registered ones that hold as much as they may, and are asked once more when they have room.
+        Registered ones that can take nothing now, and are asked once more when they can.
+    refusal : TaskError or None
+        What its functional dependency raised on one of `refused`.
+    asked : bytes or None
+        The identity of the engine that is asked now, and has it for that.
     """
 
     kind: ClassVar[str] = "stranded"
@@ -200,6 +204,8 @@ class ForTaker:
     again: float | None
     until: float | None
     full: Few = NO_NAMES
+    refusal: TaskError | None = None
+    asked: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from ..core.notices import NoRoomForValue, TaskRetried, TaskStranded
 from ..core.reasons import Reason
 from ..wire.names import client_name
 from ..wire.notices import notice_text
-from ..wire.texts import UNMET, by_identity, of_itself, reason_text, tried_text
+from ..wire.texts import by_identity, of_itself, reason_text, tried_text, unmet_text
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ class Recorder:
     def _replied(self, event: TaskReplied) -> None:
         engine = self._engine(event.engine)
         if not event.dependencies_met:
-            self._note(event.msg_id, "refused", f"{engine} refused it: {UNMET} there")
+            self._note(event.msg_id, "refused", f"{engine} refused it: {unmet_text(event.error)}")
         elif event.busy is not None:
             text = f"{engine} is busy with something else, and gave it back for {event.busy:g} s"
             self._note(event.msg_id, "busy", text)

@@ -78,7 +78,7 @@ def _of_tasks(status: Mapping[str, Any]) -> Iterator[Metric]:
     )
     yield GaugeMetricFamily(
         f"{PREFIX}tasks_stranded",
-        "Ready tasks that no registered engine takes",
+        "Tasks that no registered engine takes",
         status["stranded"],
     )
     yield CounterMetricFamily(

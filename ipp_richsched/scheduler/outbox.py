@@ -247,7 +247,10 @@ class Outbox:
     def _cancel_task(self, action: FailTask, reason: Cancelled) -> None:
         """Answer a task that was taken back; he who did that is told of all of them at once."""
         self.hub.aborted(action.message)
-        if action.message[0] != reason.client:
+        if reason.late:
+            text = reason_text(action.msg_id, reason, self._wire.names.called)
+            self._lines.put(("cancelled late", reason.client), text)
+        if reason.late or action.message[0] != reason.client:
             self._to_clients.append(self._wire.aborted_reply(action.message))
 
     def _cancel_done(self, action: CancelDone) -> None:

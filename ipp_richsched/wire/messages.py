@@ -199,9 +199,9 @@ class Wire(Envelope):
                 if frames[1] == DELIM:
                     raise MessageError("it names no client")
                 status = status_of(metadata)
-                if parts[CONTENT] != self._just_ok:
-                    error = check_outcome(self._unpack(parts[CONTENT], "content"))
-                    busy = seconds_busy(error) if error is not None else None
+            if parts[CONTENT] != self._just_ok:
+                error = check_outcome(self._unpack(parts[CONTENT], "content"))
+                busy = seconds_busy(error) if error is not None and met else None
         except MessageError as wrong:
             status, problem = None, str(wrong)
         # Copied, since a subclass may go on using the list.

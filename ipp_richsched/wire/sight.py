@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ..core.failures import Failure, engine_name
+from ..core.failures import Failure, TaskError, engine_name
 from ..core.status import EngineStatus, QueuePart, Status, WaitingTask
 from ..core.story import End
 from ..core.tale import Link, Tale, Try
@@ -121,12 +121,15 @@ class Sight:
         }
 
     def _try(self, msg_id: str, one: Try) -> dict[str, Any]:
+        why = self._teller.failure(msg_id, one.why)
+        if one.end is End.REFUSED and isinstance(one.why, TaskError):
+            why["reason"] = printable(one.why.evalue) or None  # its kind of error is known
         return {
             **self.place(one.engine),
             "assigned": self._teller.time(one.assigned),
             "over": self._teller.time(one.over),
             "outcome": ENDS[one.end] if one.end is not None else None,
-            **self._teller.failure(msg_id, one.why),
+            **why,
         }
 
     def _link(self, link: Link) -> dict[str, Any]:

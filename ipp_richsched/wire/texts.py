@@ -113,6 +113,11 @@ def error_text(error: TaskError) -> str:
     return f"{error.ename}: {error.evalue}" if error.evalue else error.ename
 
 
+def unmet_text(refusal: TaskError | None) -> str:
+    """That an engine has refused a task, as the end of a sentence, and what was missing there."""
+    return f"{UNMET}: {refusal.evalue}" if refusal is not None and refusal.evalue else UNMET
+
+
 def _invalid_metadata(msg_id: str, reason: InvalidMetadata, called: Called) -> str:
     return f"task {msg_id}: {reason.problem}"
 
@@ -192,7 +197,8 @@ def _no_target_left(msg_id: str, reason: NoTargetLeft, called: Called) -> str:
 
 
 def _stranded(msg_id: str, reason: Stranded, called: Called) -> str:
-    whys = [f"on {engines_text(reason.refused, called)} {UNMET}"] * bool(reason.refused.names)
+    unmet = unmet_text(reason.refusal)
+    whys = [f"on {engines_text(reason.refused, called)} {unmet}"] * bool(reason.refused.names)
     whys += [f"not registered: {engines_text(reason.absent, called)}"] * bool(reason.absent.names)
     why = "; ".join(whys)
     if reason.seconds is None:
@@ -270,7 +276,8 @@ def _no_status(msg_id: str, reason: NoStatus, called: Called) -> str:
 
 
 def _cancelled(msg_id: str, reason: Cancelled, called: Called) -> str:
-    return f"task {msg_id} was cancelled by client {client_name(reason.client)}"
+    text = f"task {msg_id} was cancelled by client {client_name(reason.client)}"
+    return f"{text}, and then given back by an engine that had it" if reason.late else text
 
 
 def _internal_error(msg_id: str, reason: InternalError, called: Called) -> str:

@@ -29,7 +29,6 @@ from ..core.waits import (
 from .checks import printable
 from .names import client_name, listed
 from .texts import (
-    UNMET,
     Called,
     engine_text,
     engines_text,
@@ -38,6 +37,7 @@ from .texts import (
     named,
     of_itself,
     reason_text,
+    unmet_text,
     verb,
 )
 
@@ -151,7 +151,8 @@ class Teller:
         return f"{text} something else (EngineBusy), and asked again{self._in(wait.until)}"
 
     def _for_taker(self, wait: ForTaker) -> str:
-        whys = [f"on {self._engines(wait.refused)} {UNMET}"] * bool(wait.refused.names)
+        unmet = unmet_text(wait.refusal)
+        whys = [f"on {self._engines(wait.refused)} {unmet}"] * bool(wait.refused.names)
         if wait.absent.names:
             are = verb(wait.absent, "is", "are")
             whys.append(f"{self._engines(wait.absent)} {are} not registered")
@@ -161,6 +162,8 @@ class Teller:
         if wait.full.names:
             are = verb(wait.full, "is", "are")
             whys.append(f"{self._engines(wait.full)} {are} asked again when there is room")
+        if wait.asked is not None:
+            whys.append(f"{engine_text(wait.asked, self._called)} is asked again now")
         text = f"is stranded, no engine takes it: {'; '.join(whys)}"
         if wait.full.names and wait.until is not None:
             left = wait.until - self._now
@@ -197,7 +200,7 @@ def duration(seconds: float) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return engine_name(value)
-    if isinstance(value, (Few, Pending)):
+    if isinstance(value, (Few, Pending, TaskError)):
         return {name: _plain(part) for name, part in value._asdict().items()}
     return [*map(_plain, value)] if isinstance(value, tuple) else value
 

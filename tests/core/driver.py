@@ -149,8 +149,10 @@ class Driver:
         event = TaskReplied(ident, msg_id, status, met, message, None, mark, error, busy, size)
         return self.handle(event)
 
-    def refuse(self, engine: str, msg_id: str) -> list[Action]:
-        return self.reply(engine, msg_id, "error", met=False)
+    def refuse(self, engine: str, msg_id: str, missing: str = "") -> list[Action]:
+        """Its functional dependency is unmet there; `missing` is what the engine says of that."""
+        error = TaskError("UnmetDependency", missing) if missing else None
+        return self.reply(engine, msg_id, "error", met=False, error=error)
 
     def send_value(
         self, msg_id: str, size: int = 1, *, client: bytes = b"", problem: str = ""

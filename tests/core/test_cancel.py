@@ -8,6 +8,7 @@ from ipp_richsched.core.actions import Action, CancelDone, FailTask, InterruptEn
 from ipp_richsched.core.dependency import Dependency
 from ipp_richsched.core.events import CancelRequested, InterruptDone
 from ipp_richsched.core.failures import Failure
+from ipp_richsched.core.reasons import Cancelled
 
 from .conftest import SLICE
 from .driver import Driver, assign, fail, relay, text
@@ -61,6 +62,32 @@ def test_a_task_that_waits_for_its_retry_can_be_taken_back() -> None:
     core.reply("b", "t", "error")
     assert cancel(core, "t") == [*cancelled("t"), done(cancelled=("t",))]
     assert core.core.next_deadline() is None
+
+
+def test_a_stranded_task_that_an_engine_is_asked_to_take_is_taken_back_when_it_refuses() -> None:
+    core = Driver("a")
+    core.submit("t")
+    core.refuse("a", "t")
+    core.wait(1.0)
+    assert cancel(core, "t") == [done(running=("t",))]
+    actions = core.refuse("a", "t")
+    assert actions == cancelled("t")
+    assert isinstance(actions[0], FailTask)
+    assert actions[0].reason == Cancelled(b"client", late=True)
+    assert core.core.next_deadline() is None
+    assert core.status().stranded == 0
+
+
+def test_what_a_client_wanted_back_while_an_engine_had_it_is_not_given_to_another() -> None:
+    core = Driver("a", "b", "c", hwm=1)
+    core.submit("fails", retries=5)
+    core.submit("is busy", retries=5)
+    core.submit("works", retries=5)
+    engines = {name: engine for (engine, name) in core.sent}
+    assert cancel(core, *engines) == [done(running=(*engines,))]
+    assert core.reply(engines["fails"], "fails", "error") == [relay("fails", engines["fails"])]
+    assert core.reply(engines["is busy"], "is busy", "error", busy=1.0) == cancelled("is busy")
+    assert core.reply(engines["works"], "works") == [relay("works", engines["works"])]
 
 
 def test_a_task_named_twice_is_cancelled_once() -> None:

@@ -637,12 +637,68 @@ def test_it_is_stranded_since_its_targets_are_not_there() -> None:
 def test_it_is_stranded_since_all_have_refused_it() -> None:
     driver = Driver("a", "b")
     driver.submit("t")
-    driver.refuse("b", "t")
-    driver.refuse("a", "t")
-    expected = ForTaker(NO_NAMES, few("ab"), NO_NAMES, 101.0, 160.0)
+    driver.refuse("b", "t", "numpy")
+    assert driver.status().stranded == 0
+    driver.refuse("a", "t", "scipy")
+    scipy, numpy = TaskError("UnmetDependency", "scipy"), TaskError("UnmetDependency", "numpy")
+    expected = ForTaker(NO_NAMES, few("ab"), NO_NAMES, 101.0, 160.0, refusal=scipy)
     assert wait_of(driver, "t") == expected
+    assert driver.status().stranded == 1
     driver.wait(1.5)
+    expected = ForTaker(NO_NAMES, NO_NAMES, NO_NAMES, None, 160.0, asked=b"b")
+    assert wait_of(driver, "t") == expected
+    driver.refuse("b", "t", "numpy")
+    expected = ForTaker(NO_NAMES, few("b"), NO_NAMES, None, 160.0, refusal=numpy, asked=b"a")
+    assert wait_of(driver, "t") == expected
+    status = driver.status()
+    assert (status.stranded, status.assigned, status.oldest_more) == (1, 1, 0)
+    assert [task.msg_id for task in status.oldest] == ["t"]
+
+
+def test_a_stranded_task_that_an_engine_works_on_is_stranded_no_more() -> None:
+    driver = Driver("a", hwm=2)
+    driver.submit("t")
+    driver.refuse("a", "t")
+    driver.submit("slow")
+    driver.wait(1.5)
+    assert isinstance(wait_of(driver, "t"), ForTaker)  # behind another, it was asked nothing yet
+    driver.wait(5)
+    assert isinstance(wait_of(driver, "t"), ForTaker)
+    driver.reply("a", "slow")
+    driver.wait(0.9)
+    assert driver.status().stranded == 1
+    driver.wait(0.2)
     assert isinstance(wait_of(driver, "t"), OnEngine)
+    status = driver.status()
+    assert (status.stranded, status.oldest, status.oldest_more) == (0, (), 0)
+
+
+def test_a_stranded_task_whose_engine_dies_or_is_busy_is_stranded_no_more() -> None:
+    driver = Driver("a", "b")
+    for name in ("t", "u"):
+        driver.submit(name)
+        driver.refuse("b", name)
+        driver.refuse("a", name)
+    driver.wait(1.5)
+    assert driver.status().stranded == 2
+    driver.unregister("b")
+    assert isinstance(wait_of(driver, "t"), OnDeadEngine)
+    assert driver.status().stranded == 1
+    driver.reply("a", "u", "error", busy=5.0)
+    assert driver.status().stranded == 0
+
+
+def test_all_that_are_stranded_are_counted_though_engines_are_full() -> None:
+    driver = Driver("a")
+    for name in map(str, range(50)):
+        driver.submit(name)
+        driver.refuse("a", name)
+    driver.submit("x")
+    driver.wait(5)
+    assert driver.status().stranded == 50
+    driver.reply("a", "x")
+    driver.reply("a", "0")
+    assert driver.status().stranded == 49
 
 
 def test_it_is_stranded_for_ever_if_that_is_set() -> None:

@@ -39,7 +39,7 @@ def test_each_attempt_is_told_with_its_end() -> None:
     driver.wait(1)
     driver.reply("a", "t", "error", error=ERROR)
     driver.wait(1)
-    driver.refuse("a", "t")
+    driver.refuse("a", "t", "numpy")
     driver.wait(1)
     *over, now = driver.why("t").tries
     why = AttemptFailed(b"a", ERROR)
@@ -47,7 +47,7 @@ def test_each_attempt_is_told_with_its_end() -> None:
         (End.BUSY, None),
         (End.NOT_SENT, None),
         (End.FAILED, why),
-        (End.REFUSED, None),
+        (End.REFUSED, TaskError("UnmetDependency", "numpy")),
     ]
     assert [one.assigned for one in over] == [100.0, 101.0, 101.05, 102.0]
     assert now == Try(b"a", 104.0)

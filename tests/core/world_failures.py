@@ -45,8 +45,8 @@ class Failures(Rules):
             task.ran_on = reason.engine
         elif isinstance(reason, EngineDied):
             self.judge_death(task, reason)
-            assert event.rich.max_crashes is None
-            assert task.retries_left == 0
+            assert event.rich.max_crashes is None or self.may_be_unwanted(task)
+            assert task.retries_left == 0 or self.may_be_unwanted(task)
             self.end_with_engine(task)
         elif isinstance(reason, EnginesCrashed):
             self.judge_death(task, EngineDied(reason.engines[-1], running=True))
@@ -60,12 +60,13 @@ class Failures(Rules):
             self.end_with_engine(task)
         elif isinstance(reason, (AnswerLost, ConnectionLost)):
             self.judge_loss(task, reason)
-            assert task.retries_left == 0
+            assert task.retries_left == 0 or self.may_be_unwanted(task)
             self.end_with_engine(task)
         elif isinstance(reason, Cancelled):
-            assert any(action.msg_id in ids for ids, _ in self.requests.values())
+            assert self.may_be_unwanted(task)
+            task.ran_on = None
         elif isinstance(reason, NoStatus):
-            assert task.retries_left == 0
+            assert task.retries_left == 0 or self.may_be_unwanted(task)
         elif isinstance(reason, InternalError):
             assert task.sending_failed
         elif isinstance(reason, UnreachableDependency):

@@ -72,6 +72,7 @@ class Judge(Failures):
         assert not any(action.msg_id in waiting for _, waiting in self.requests.values()), (
             f"{action}: a client wanted it back"
         )
+        assert action.msg_id not in self.unwanted, f"{action}: a client wanted it back"
         since = self.interrupted.get(engine, -INTERRUPT_PATIENCE)
         assert self.now >= since + INTERRUPT_PATIENCE - 1e-6, f"{action}: it is interrupted"
         if engine in task.refused_by:
@@ -125,8 +126,8 @@ class Judge(Failures):
         assert self.tasks.keys().isdisjoint(unknown)
         for msg_id in (*running, *interrupted):
             assert msg_id not in waiting, f"{msg_id} was on no engine"
-        for msg_id in interrupted:
             self.tasks[msg_id].retries_left = 0
+            self.unwanted.add(msg_id)
 
     def interrupt(self, engine: Engine) -> None:
         """Whatever an engine is working on is not retried."""

@@ -69,6 +69,7 @@ class Rules:
         self.asked = 0
         # what clients want back, and which of that was on no engine then
         self.requests: dict[int, tuple[tuple[str, ...], set[str]]] = {}
+        self.unwanted: set[str] = set()  # wanted back while an engine had them
         self.interrupts: list[InterruptEngine] = []  # that were not carried out
         self.interrupt_times: dict[InterruptEngine, float] = {}
         self.interrupted: dict[Engine, float] = {}  # and since when
@@ -129,6 +130,11 @@ class Rules:
             task.all_failed |= usable <= task.failed_on | task.refused_by | busy
             near = {engine for engine in usable if not self.is_out_of_reach(engine)}
             task.all_refused |= near <= task.refused_by
+
+    def may_be_unwanted(self, task: Task) -> bool:
+        """Whether a client wants it back, and has been told that an engine has it, or may be."""
+        msg_id = task.event.msg_id
+        return msg_id in self.unwanted or any(msg_id in ids for ids, _ in self.requests.values())
 
     def is_lost(self, task: Task) -> bool:
         """Whether its engine is dead and the grace is over."""

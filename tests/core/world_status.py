@@ -33,10 +33,11 @@ def judge_status(world: Any) -> None:
     assert (status.assigned, status.waiting + status.ready) == (assigned, queued)
     assert sum(status.reasons.values()) == status.failed
     assert {engine.engine for engine in status.engines} == world.engines.keys()
-    assert len(status.oldest) + status.oldest_more == queued
-    if not world.core.busy and not status.oldest_more:
+    asked = [task for task in status.oldest if world.tasks[task.msg_id].attempt is not None]
+    assert len(status.oldest) - len(asked) + status.oldest_more == queued
+    if not world.core.busy and len(status.oldest) < 100:
         takers = [task for task in status.oldest if isinstance(task.wait, ForTaker)]
-        assert takers or not status.stranded, f"{status.stranded} are said to be stranded"
+        assert len(takers) == status.stranded, f"{status.stranded} are said to be stranded"
     durations = world.core.state.durations
     if durations is not None:
         assigned_ever = [sum(each.queued.counts) for each in durations.by_label.values()]
@@ -81,7 +82,10 @@ def judge_wait(world: Any, msg_id: str, wait: Wait) -> None:
         assert not {*wait.absent.names} & {name.decode() for name in engines}
         refused = {engine.ident.decode() for engine in task.refused_by}
         assert {*wait.refused.names} <= refused
-        assert wait.absent.names or wait.refused.names or wait.full.names
+        assert (wait.asked is None) == (task.attempt is None)
+        assert wait.refusal is None or wait.refused.names
+        whys = wait.absent, wait.refused, wait.full, wait.away
+        assert any(few.names for few in whys) or wait.asked
         loads = world.loads()
         for name in wait.full.names:
             engine = engines[name.encode()]
@@ -123,7 +127,9 @@ def judge_tales(world: Any, msg_ids: list[str]) -> None:
             assert all(ended)
         else:
             assert (tale.state is TaskState.ASSIGNED) == (task.attempt is not None)
-            if task.attempt is not None:
+            if task.attempt is not None and isinstance(tale.wait, ForTaker):
+                assert tale.wait.asked == task.attempt.engine.ident
+            elif task.attempt is not None:
                 assert isinstance(tale.wait, OnEngine | OnDeadEngine)
                 assert tale.wait.engine == task.attempt.engine.ident
                 assert isinstance(tale.wait, OnDeadEngine) == (task.attempt.engine.died is not None)

@@ -54,7 +54,8 @@ judges by these orders only:
   tasks that surely wait for it; the other's at most the highest of all that ever depended on it.
 - The hub hears late of what was taken back, and the client that did it in the answer to its request
   only.  So a task that a request names may be cancelled from the sending of the request until its
-  answer says otherwise.  Once that says so, no engine must be given the task.
+  answer says otherwise.  Once that says so, no engine must be given the task.  Where an engine has
+  it, it is not retried from then on, and may be cancelled when that gives it back.
 - Where the longest path comes first, the path of the one that waited has at least its own cost, and
   that of the other at most the longest one through all that ever depended on it, if all have costs.
 - A task with arguments comes to an engine byte for byte as its client sent it, and behind it the

@@ -34,7 +34,7 @@ class Ends:
     def unjust(self, record: Record, end: str, relayed: bool) -> Iterator[str]:
         """Why there is no reason for a task to end so."""
         spec, last, now = record.spec, record.last, time.monotonic()
-        may_retry = not (record.retries_are_used or record.may_be_interrupted)
+        may_retry = not (record.retries_are_used or record.may_not_be_retried)
         if end in ("error", "EngineError") and may_retry:
             crashes, most = self._ledger.crashes(record), most_crashes(spec, self._script)
             if end == "error" or most is None or crashes < most:

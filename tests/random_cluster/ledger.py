@@ -246,6 +246,7 @@ class Ledger:
             self._wanted_early[msg_id].append(spec)
             return
         record.wanted_back.add(spec.name)
+        record.may_not_be_retried = True
         record.may_be_interrupted |= spec.interrupt
         if record.is_held:
             assert record.last is not None
@@ -264,7 +265,7 @@ class Ledger:
         """A request was answered."""
         if outcome == "cancelled":
             record.was_cancelled = True
-        else:
+        elif outcome not in ("running", "interrupted"):  # those are if an engine gives them back
             record.wanted_back.discard(spec.name)
         record.is_over |= outcome in ("cancelled", "finished")
         if outcome == "interrupted":

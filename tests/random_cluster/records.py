@@ -86,7 +86,10 @@ class Record:
     intask_at : float
         When the hub had heard of it.
     wanted_back : set of str
-        The requests to take it back that were sent, but for those that it was not cancelled by.
+        The requests to take it back that were sent, but for those that it was not cancelled by and
+        will not be.
+    may_not_be_retried : bool
+        Whether one was sent: what an engine has at the time is not retried.
     may_be_interrupted : bool
         Whether a request was sent that may have had it interrupted.
     interrupted_at : float or None
@@ -122,6 +125,7 @@ class Record:
     number: int = 0
     intask_at: float = 0.0
     wanted_back: set[str] = field(default_factory=set)
+    may_not_be_retried: bool = False
     may_be_interrupted: bool = False
     interrupted_at: float | None = None
     is_over: bool = False

@@ -302,11 +302,16 @@ class Referee:
         for msg_id, record in self.ledger.records.items():
             if not record.answers:
                 self.blame("lost", f"{msg_id} is never answered")
-            elif record.was_cancelled:
-                if not record.outtask or part(record.outtask, CONTENT) != {"status": "aborted"}:
+            elif record.was_cancelled or _says_aborted(record.answers[0]):
+                if not _says_aborted(record.outtask):
                     self.blame("other", f"the hub does not hear that {msg_id} was cancelled")
             elif record.outtask != [b"outtask", record.spec.client.encode(), *record.answers[0]]:
                 self.blame("other", f"the hub hears another answer of {msg_id} than its client")
+
+
+def _says_aborted(frames: list[bytes] | None) -> bool:
+    """Whether the scheduler says that a task was taken back; that to the hub is another message."""
+    return bool(frames) and part(frames, CONTENT) == {"status": "aborted"}
 
 
 def _differ_by_attempt(frames: list[bytes], expected: list[bytes]) -> bool:

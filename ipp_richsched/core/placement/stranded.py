@@ -58,6 +58,7 @@ class Strandings:
         self._queue = state.queue
         self._graph = state.graph
         self._deadlines = state.deadlines
+        self._stranded = state.stranded
         timeout = state.settings.stranded_timeout
         self._timeout = math.inf if timeout is None else timeout
         self._lifecycle = lifecycle
@@ -102,9 +103,9 @@ class Strandings:
 
     def _strand(self, step: Step, task: Task, asks: bool) -> None:
         """Have a task wait until engines that refused it are asked again, or one comes."""
-        stranding = task.stranding
+        stranding = self._stranded.get(task.msg_id)
         if stranding is None:
-            stranding = task.stranding = Stranding(step.now, FIRST_PAUSE)
+            stranding = self._stranded[task.msg_id] = Stranding(step.now, FIRST_PAUSE)
             reason = self._explain.stranded(task, None)
             self._lifecycle.warn(step, TaskStranded(task.msg_id, reason))
         end = stranding.since + self._timeout
@@ -129,14 +130,13 @@ class Strandings:
                 reason = self._explain.stranded(task, self._timeout)
                 self._lifecycle.fail(step, task, reason)
             else:
-                task.stranding = None  # it begins anew when engines are there
+                self._lifecycle.no_longer_stranded(task)  # it begins anew when engines are there
             return
         if entry.kind is Kind.RETRY:
             task.failed_on = NO_ENGINES
         else:
             task.refused_by = NO_ENGINES
-            assert task.stranding is not None
-            task.stranding.again = None
+            self._stranded[task.msg_id].again = None
         self._lifecycle.requeue(task)
 
     def busy_is_over(self, task: Task, engine: Engine) -> None:
@@ -212,5 +212,5 @@ class Strandings:
             group.parked = False
             for task in group:
                 self._lifecycle.unpark(task)
-                task.stranding = None
+                self._lifecycle.no_longer_stranded(task)
                 self.queued(step, task, group)
