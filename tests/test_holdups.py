@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ipp_richsched.client.holdups import Level, holdups
-from ipp_richsched.client.status import QueuePart, Status, WaitingTask
+from ipp_richsched.client.status import Example, QueuePart, Status, WaitingTask
 from ipp_richsched.monitor import tables
 from ipp_richsched.monitor.top import head
 
@@ -116,22 +116,46 @@ AWAY = engine(2, unreachable=NOW - timedelta(seconds=41), load=2)
         (
             status_with(failed={"raised": 9}, causes={"A": 1, "B": 5, "C": 2, "D": 1}),
             Level.FAILED,
-            "9 tasks have failed. It began with: B 5, C 2, A 1, and 1 other error.",
+            "9 tasks have failed. It began with B (5 tasks), e.g. task B-1: 'it broke'; then C (2),"
+            " A (1) and D (1).",
+        ),
+        (
+            status_with(failed={"raised": 9}, causes={"A": 5, "B": 1, "C": 1, "D": 1, "E": 1}),
+            Level.FAILED,
+            "9 tasks have failed. It began with A (5 tasks), e.g. task A-1: 'it broke'; then B (1),"
+            " C (1) and 2 other errors.",
+        ),
+        (
+            status_with(
+                failed={"raised": 2},
+                causes={"A": 2},
+                examples={"A": Example("m1", "fit", f"{'x' * 79} and {'y' * 79}")},
+            ),
+            Level.FAILED,
+            f"2 tasks have failed. It began with A (2 tasks), e.g. task fit: '{'x' * 79}...'.",
+        ),
+        (
+            status_with(
+                failed={"raised": 1}, causes={"A": 1}, examples={"A": Example("m1", "fit", "")}
+            ),
+            Level.FAILED,
+            "1 task has failed. It began with A in task fit.",
         ),
         (
             status_with(failed={"raised": 1, "cancelled": 3}, causes={"A": 1, "TaskAborted": 4}),
             Level.FAILED,
-            "1 task has failed. It began with: A 1.",
+            "1 task has failed. It began with A in task A-1: 'it broke'.",
         ),
         (
             status_with(failed={"raised": 1}, causes={"A": 1}),
             Level.FAILED,
-            "1 task has failed. It began with: A 1.",
+            "1 task has failed. It began with A in task A-1: 'it broke'.",
         ),
         (
             status_with(causes={"A": 501, "B": 1}, causes_lately={"A": 1, "B": 1}),
             Level.FAILED,
-            "2 tasks have failed in the last hour (500 before). It began with: A 1, B 1.",
+            "2 tasks have failed in the last hour (500 before)."
+            " It began with A in task A-1: 'it broke'; then B (1).",
         ),
         (
             status_with(failed={"raised": 1}, succeeded=3, causes={"A": 1}),
@@ -163,8 +187,12 @@ def test_what_clients_took_back_has_not_failed() -> None:
 @pytest.mark.parametrize(
     ("number", "text"),
     [
-        (1, "1 task failed 12 min ago. It began with: A 1."),
-        (5, "5 tasks failed, the last 12 min ago. It began with: A 5."),
+        (1, "1 task failed 12 min ago. It began with A in task A-1: 'it broke'."),
+        (
+            5,
+            "5 tasks failed, the last 12 min ago."
+            " It began with A (5 tasks), e.g. task A-1: 'it broke'.",
+        ),
     ],
 )
 def test_failures_of_yesterday_come_behind_what_is_the_matter_now(number: int, text: str) -> None:

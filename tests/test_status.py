@@ -18,7 +18,14 @@ from ipp_richsched.cli import main
 from ipp_richsched.client import why
 from ipp_richsched.client.happenings import happenings
 from ipp_richsched.client.holdups import Level, holdups
-from ipp_richsched.client.status import EngineStatus, QueuePart, Rates, Status, WaitingTask
+from ipp_richsched.client.status import (
+    EngineStatus,
+    Example,
+    QueuePart,
+    Rates,
+    Status,
+    WaitingTask,
+)
 from ipp_richsched.client.status_text import ENGINES
 
 from .chaos_load import hold
@@ -110,6 +117,11 @@ def test_a_run_is_told_while_it_runs_and_afterwards(
     status = ipp_richsched.status(rc)
     assert (status.failed["raised"], status.failed["unreachable_dependency"]) == (1, 2)
     assert status.causes == {"ZeroDivisionError": 3}
+    assert status.examples == {
+        "ZeroDivisionError": Example(bad.msg_ids[0], "bad", "division by zero")
+    }
+    [why] = ipp_richsched.why(rc, [status.examples["ZeroDivisionError"].msg_id])
+    assert "division by zero" in str(why)
     assert status.engines[0].done >= 1
     assert status.engines[0].failed == 1
 
@@ -228,7 +240,9 @@ def status_with(**fields: Any) -> Status:
     values |= dict.fromkeys(("stranded", "queue_more", "oldest_more"), 0)
     values |= {"failed": {}, "causes": {}, "engines": [], "queue": [], "oldest": []}
     values |= {"time": NOW, "you": "me", "version": "1", "scheme": "lru", "settings": {}}
-    values |= {"never_ran": 0, "last_failed": None, "causes_lately": fields.get("causes", {})}
+    causes = fields.get("causes", {})
+    values["examples"] = {cause: Example(f"{cause}-1", None, "it broke") for cause in causes}
+    values |= {"never_ran": 0, "last_failed": None, "causes_lately": causes}
     rates = Rates(60.0, 1.0, 2.0, 3.0)
     return Status(**{**values, "rates": rates, "memory": 2**20, "lag": 0.5, **fields})
 
@@ -263,6 +277,17 @@ def test_what_holds_the_run_up_is_printed_first() -> None:
     assert html.index("STUCK") < html.index("FAILED") < html.index("1 ready")
     assert "<b>." not in html
     assert str(status_with()).startswith("OK: No task was submitted yet")
+
+
+def test_failures_lead_to_a_task_and_its_text() -> None:
+    examples = {"E": Example("some-task", "fit", "<no>\nway"), "F": Example("other", None, "")}
+    status = status_with(failed={"raised": 3}, causes={"F": 1, "E": 2}, examples=examples)
+    assert [line.split(maxsplit=2) for line in str(status).splitlines() if "other" in line] == [
+        ["F", "1", "other"]
+    ]
+    assert "E      2      some-task (fit): <no>?way\n" in str(status)
+    assert "some-task (fit): &lt;no&gt;" in status._repr_html_()
+    assert status.to_dict()["examples"]["E"]["label"] == "fit"
 
 
 def test_engines_are_printed_those_with_trouble_first() -> None:

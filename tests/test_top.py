@@ -153,7 +153,7 @@ async def test_what_holds_the_run_up_is_on_top_at_any_size(size: tuple[int, int]
 @pytest.mark.asyncio
 async def test_a_large_screen_shows_all_tables_and_a_small_one_one_by_one() -> None:
     source = Scripted(run_of_three())
-    words = ["why m1", "8/10", "align for 30 s", "ZeroDivisionError"]
+    words = ["why m1", "8/10", "align for 30 s", "ZeroDivisionError: it broke"]
     async with Top(source, "a cluster").run_test(size=(140, 40)) as pilot:
         await seen(pilot, lambda text: all(word in text for word in words))
         await pilot.resize_terminal(80, 24)
@@ -270,8 +270,12 @@ async def test_the_story_of_a_task_is_told_anew_until_it_is_left() -> None:
         assert app.is_running
         await pilot.press("3", "enter")
         await seen(pilot, lambda text: "task m0" in text)
-        await pilot.press("escape", "4", "enter")  # no task is in that row
-        await seen(pilot, lambda text: "of these: raised" in text and "task m0" not in text)
+        await pilot.press("escape", "4")
+        await seen(pilot, lambda text: "ZeroDivisionError: it broke" in text)
+        await pilot.press("enter")  # the task with which it began
+        await seen(pilot, lambda text: "task ZeroDivisionError-1 is told for" in text)
+        await pilot.press("escape", "down", "down", "enter")  # no task is in that row
+        await seen(pilot, lambda text: "of these: raised" in text and "is told for" not in text)
         await pilot.press("q")
     assert app.return_code == 0
 

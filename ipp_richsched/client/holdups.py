@@ -24,6 +24,9 @@ CANCELLED = "TaskAborted"
 NAMED = 3
 """How many engines, and how many errors, a sentence names."""
 
+QUOTED = 80
+"""How many characters of an error's text a sentence has at most."""
+
 
 class Level(IntEnum):
     """How bad it is."""
@@ -182,7 +185,7 @@ def _failures(status: Any) -> Iterator[Holdup]:
     if number:
         what = "1 task has" if number == 1 else f"{number:,} tasks have"
         before = f" in the last hour ({every - number:,} before)" if every > number else ""
-        yield Holdup(Level.FAILED, f"{what} failed{before}. {_causes(by_cause)}")
+        yield Holdup(Level.FAILED, f"{what} failed{before}. {_causes(status, by_cause)}")
 
 
 def _old_failures(status: Any) -> Iterator[Holdup]:
@@ -192,15 +195,23 @@ def _old_failures(status: Any) -> Iterator[Holdup]:
     if number and not _failed(status.causes_lately):
         ago = f"{age(status, status.last_failed)} ago"
         what = f"1 task failed {ago}" if number == 1 else f"{number:,} tasks failed, the last {ago}"
-        yield Holdup(Level.FAILED, f"{what}. {_causes(by_cause)}")
+        yield Holdup(Level.FAILED, f"{what}. {_causes(status, by_cause)}")
 
 
-def _causes(by_cause: Counter[str]) -> str:
-    causes = by_cause.most_common()
-    first = ", ".join(f"{cause} {times:,}" for cause, times in causes[:NAMED])
-    others = len(causes) - NAMED
-    more = f", and {others:,} other error{'s' * (others > 1)}" if others > 0 else ""
-    return f"It began with: {first}{more}."
+def _causes(status: Any, by_cause: Counter[str]) -> str:
+    """With what failures began, and what a task says that failed with the most frequent error."""
+    (cause, times), *others = by_cause.most_common()
+    example = status.examples[cause]
+    which = "in" if times == 1 else f"({times:,} tasks), e.g."
+    first = f"{cause} {which} task {example.label or short(example.msg_id)}"
+    if example.text:
+        cut = len(example.text) > QUOTED
+        first += f": '{example.text[:QUOTED].rstrip()}{'...' * cut}'"
+    room = NAMED - 1 if len(others) > NAMED else NAMED  # where one is left, it is named, too
+    rest = [f"{other} ({number:,})" for other, number in others[:room]]
+    if more := len(others) - len(rest):
+        rest.append(f"{more:,} other errors")
+    return f"It began with {first}{'; then ' * bool(rest)}{listed(rest)}."
 
 
 def _scheduler(status: Any) -> Iterator[Holdup]:

@@ -11,7 +11,7 @@ import ipyparallel as ipp
 from ..wire.requests import STATUS
 from .asking import ask
 from .data import details_of, make, plain, when
-from .status_parts import EngineStatus, QueuePart, Rates, WaitingTask
+from .status_parts import EngineStatus, Example, QueuePart, Rates, WaitingTask
 from .status_text import as_html, as_text
 
 
@@ -47,6 +47,8 @@ class Status:
         counts for the error of the first.
     causes_lately : dict of str to int
         Of these, those of the last hour (and of up to ten minutes before).
+    examples : dict of str to Example
+        For each of these names the last task that failed so itself.
     never_ran : int
         How many of those that failed no engine ever had: what they depend on has failed, say.
     last_failed : datetime or None
@@ -84,6 +86,7 @@ class Status:
     failed: dict[str, int]
     causes: dict[str, int]
     causes_lately: dict[str, int]
+    examples: dict[str, Example]
     never_ran: int
     last_failed: datetime | None
     rates: Rates
@@ -137,6 +140,7 @@ def status(rc: ipp.Client, oldest: int = 10) -> Status:
         answer,
         time=when,
         last_failed=when,
+        examples=lambda found: {name: make(Example, example) for name, example in found.items()},
         rates=lambda rates: make(Rates, rates),
         engines=lambda engines: [
             make(EngineStatus, engine, since=when, unreachable=when) for engine in engines

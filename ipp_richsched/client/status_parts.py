@@ -111,6 +111,25 @@ class WaitingTask:
 
 
 @dataclass(frozen=True)
+class Example:
+    """A task with whose failure others began.
+
+    Attributes
+    ----------
+    msg_id : str
+        Its id: `why` tells its story.
+    label : str or None
+        Its label; of a rich view's tasks without one, the name of their function.
+    text : str
+        The beginning of the text of its error.
+    """
+
+    msg_id: str
+    label: str | None
+    text: str
+
+
+@dataclass(frozen=True)
 class Rates:
     """How many tasks a second there were over the last minute.
 

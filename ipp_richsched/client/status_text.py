@@ -69,12 +69,19 @@ def _tables(status: Any) -> Iterable[Table]:
     if status.causes:
         causes = sorted(status.causes.items(), key=lambda item: -item[1])
         kinds = ", ".join(f"{number:,} {kind}" for kind, number in status.failed.items())
-        rows = [[name, f"{number:,}"] for name, number in causes]
-        yield f"Failed, by the error with which it began ({kinds}):", ["error", "tasks"], rows
+        rows = [[name, f"{number:,}", _example(status.examples[name])] for name, number in causes]
+        head = ["error", "tasks", "the latest"]
+        yield f"Failed, by the error with which it began ({kinds}):", head, rows
     if status.queue:
         yield _queue(status)
     if status.engines:
         yield _engines(status)
+
+
+def _example(example: Any) -> str:
+    """A task that failed, and what its error says."""
+    task = f"{example.msg_id} ({example.label})" if example.label else example.msg_id
+    return f"{task}: {example.text}" if example.text else task
 
 
 def _oldest(status: Any) -> Table:

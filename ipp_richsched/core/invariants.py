@@ -59,6 +59,7 @@ def _check_tallies(state: State) -> None:
     totals = state.tallies.totals()
     assert totals.failed == sum(state.tallies.failed.values()), "failures of some kind"
     assert totals.failed == sum(state.tallies.causes.values()), "failures of some cause"
+    assert state.tallies.causes.keys() == state.tallies.examples.keys(), "a cause without example"
 
 
 def _check_values(state: State) -> None:

@@ -299,8 +299,8 @@ class Lifecycle:
         cause = Cause(task.msg_id, event.error, label=task.rich.label)
         self._causes.record(task.msg_id, cause, cause.label)
         aborted = event.status == "aborted"
-        self._tallies.count_failure(ABORTED if aborted else RAISED, cause, step.now, ran=True)
-        why = End.ABORTED if aborted else event.error
+        why, kind = (End.ABORTED, ABORTED) if aborted else (event.error, RAISED)
+        self._tallies.count_failure(kind, task.msg_id, why, cause, step.now, ran=True)
         self._rest(step, task, FAILED, event.engine, action, why, event.size)
 
     def fail(self, step: Step, task: Task, reason: Reason, engine: bytes | None = None) -> None:
@@ -322,7 +322,8 @@ class Lifecycle:
         label = task.rich.label
         cause = cause or Cause(task.msg_id, failure=reason.failure, label=label)
         self._causes.record(task.msg_id, cause, label)
-        self._tallies.count_failure(kind_of(reason), cause, step.now, ran=tried > 0)
+        kind, ran = kind_of(reason), tried > 0
+        self._tallies.count_failure(kind, task.msg_id, reason, cause, step.now, ran=ran)
         self._rest(step, task, FAILED, engine, action, reason)
 
     @staticmethod

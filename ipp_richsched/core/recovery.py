@@ -62,11 +62,12 @@ class Recovery:
                 error = another
             if task.state < SUCCEEDED:  # that has failed as well
                 task.count_failed(task.state)
-                cause = Cause(msg_id, failure=InternalError.failure)
-                kind, ran = kind_of(InternalError()), task.attempts_made > task.unsent
-                self._tallies.count_failure(kind, cause, step.now, ran=ran)
+                reason = InternalError()
+                cause = Cause(msg_id, failure=reason.failure, label=task.rich.label)
+                kind, ran = kind_of(reason), task.attempts_made > task.unsent
+                self._tallies.count_failure(kind, msg_id, reason, cause, step.now, ran=ran)
                 task.state = FAILED
-                step.actions.append(FailTask(msg_id, InternalError(), task.message))
+                step.actions.append(FailTask(msg_id, reason, task.message))
             self._tasks.pop(msg_id, None)
         elif isinstance(event, (TaskSubmitted, TaskRejected)) and not (
             msg_id in self._tasks or msg_id in self._history or step.actions

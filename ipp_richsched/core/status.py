@@ -10,6 +10,7 @@ from .engines.engine import INTERRUPTED, UNREACHED, Engine
 from .failures import Failure
 from .look import Look
 from .state import State
+from .tallies import Example
 from .task import Task
 from .waits import ForTaker, Wait
 
@@ -141,8 +142,10 @@ class Status:
         How many have failed, by the kind of the reason.
     causes : dict of str or Failure to int
         The same, by what it began with: see `Tallies.causes`.
+    examples : dict of str or Failure to Example
+        For each of these a task with which it began: see `Tallies.examples`.
     lately : dict of str or Failure to int
-        The same, of the last hour only: see `Lately.counts`.
+        The same as `causes`, of the last hour only: see `Lately.counts`.
     never_ran : int
         How many of those that failed no engine ever had.
     failed_at : float or None
@@ -169,6 +172,7 @@ class Status:
     stranded: int
     reasons: dict[str, int]
     causes: dict[str | Failure, int]
+    examples: dict[str | Failure, Example]
     lately: dict[str | Failure, int]
     never_ran: int
     failed_at: float | None
@@ -223,6 +227,7 @@ def status_of(state: State, now: float, oldest: int) -> Status:
         _stranded(state, look),
         dict(state.tallies.failed),
         dict(state.tallies.causes),
+        dict(state.tallies.examples),
         state.tallies.lately.counts(now),
         state.tallies.never_ran,
         state.tallies.failed_at,

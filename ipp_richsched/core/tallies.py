@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import TypeAlias, get_args
+from typing import NamedTuple, TypeAlias, get_args
 
 from .failures import Cause, Failure
 from .flags import RichFlags
 from .rates import Lately, Totals
 from .reasons import Reason
+from .story import Why
 
 MOST = 500
 """How many tallies are kept at most; what else there is has one together."""
@@ -41,11 +42,29 @@ KINDS = (RAISED, ABORTED, *(_snake(each.__name__) for each in get_args(Reason)))
 """All kinds of failures."""
 
 
-def name_of(cause: Cause, kind: str) -> str | Failure:
-    """Under what a failure of a kind is counted by the cause with which it began."""
+def name_of(cause: Cause) -> str | Failure:
+    """Under what a failure is counted by the cause with which it began."""
     if cause.failure is not None:
         return cause.failure
-    return cause.error.ename if cause.error is not None else kind
+    return cause.error.ename if cause.error is not None else ABORTED
+
+
+class Example(NamedTuple):
+    """A task with whose failure others began.
+
+    Attributes
+    ----------
+    msg_id : str
+        What names it.
+    label : str or None
+        Its label, or the name of its function.
+    why : Why
+        Why it has failed.
+    """
+
+    msg_id: str
+    label: str | None
+    why: Why
 
 
 class Tally:
@@ -143,8 +162,11 @@ class Tallies:
     causes : dict of str or Failure to int
         The same, by what it began with: the name of the error that a task raised, or why one failed
         that raised none.  `CAUSES` of them at most, and `OTHERS`.
+    examples : dict of str or Failure to Example
+        For each of these names the last task that failed so itself, not since another had.  The
+        name whose example is the latest comes last.
     lately : Lately
-        The same, of the last hour.
+        The same as `causes`, of the last hour.
     never_ran : int
         How many of them no engine ever had.
     failed_at : float or None
@@ -155,6 +177,7 @@ class Tallies:
         self.rest = Tally(0, b"", None)
         self.failed: dict[str, int] = {}
         self.causes: dict[str | Failure, int] = {}
+        self.examples: dict[str | Failure, Example] = {}
         self.lately = Lately()
         self.never_ran = 0
         self.failed_at: float | None = None
@@ -176,13 +199,34 @@ class Tallies:
         tally = self._tallies[key] = Tally(*key)
         return tally
 
-    def count_failure(self, kind: str, cause: Cause, now: float, *, ran: bool) -> None:
-        """Count a failure: its kind, with what it began, and whether an engine had the task."""
+    def count_failure(
+        self, kind: str, msg_id: str, why: Why, cause: Cause, now: float, *, ran: bool
+    ) -> None:
+        """Count a failure; O(1).
+
+        Parameters
+        ----------
+        kind : str
+            Its kind.
+        msg_id : str
+            The task that has failed.
+        why : Why
+            Why it has.
+        cause : Cause
+            With what that began.
+        now : float
+            The time.
+        ran : bool
+            Whether an engine had the task.
+        """
         self.failed[kind] = self.failed.get(kind, 0) + 1
-        name = name_of(cause, kind)
+        name = name_of(cause)
         if name not in self.causes and len(self.causes) >= CAUSES:
             name = OTHERS
         self.causes[name] = self.causes.get(name, 0) + 1
+        if cause.msg_id == msg_id:
+            self.examples.pop(name, None)
+            self.examples[name] = Example(msg_id, cause.label, why)
         self.lately.count(name, now)
         self.never_ran += not ran
         if name is not Failure.CANCELLED:

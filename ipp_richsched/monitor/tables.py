@@ -110,7 +110,11 @@ ENGINES = (
     Column("load", is_number=True),
     Column("host"),
 )
-FAILURES = (Column("tasks", is_number=True), Column("began with", least=16))
+FAILURES = (
+    Column("tasks", is_number=True),
+    Column("began with", least=16),
+    Column("the latest"),
+)
 
 _ID = re.compile(r"\S{30,}")
 
@@ -202,13 +206,21 @@ def engines(status: Status) -> Table:
 
 
 def failures(status: Status) -> Table:
-    """What has failed, by the error with which it began, the most frequent first."""
-    causes = sorted(status.causes.items(), key=lambda item: -item[1])
-    rows = [Row(name, (f"{times:,}", name), (times, name), "bad") for name, times in causes]
+    """What has failed, by the error with which it began, the most frequent first.
+
+    A row leads to the last task that failed so itself.
+    """
+    rows = []
+    for name, times in sorted(status.causes.items(), key=lambda item: -item[1]):
+        example = status.examples[name]
+        text = f"{name}: {example.text}" if example.text else name
+        values = (times, name, example.label)
+        cells = (f"{times:,}", text, example.label or short(example.msg_id))
+        rows.append(Row(name, cells, values, "bad", example.msg_id))
     kinds = sorted(status.failed.items(), key=lambda item: -item[1])
     for kind, number in kinds:
         text = f"of these: {kind.replace('_', ' ')}"
-        rows.append(Row(f"of {kind}", (f"{number:,}", text), (None, None), "dim"))
+        rows.append(Row(f"of {kind}", (f"{number:,}", text, ""), (None,) * 3, "dim"))
     return Table("Failures", sum(status.failed.values()), rows)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from ..core.failures import engine_name
 from ..core.happenings import Happening, Page
 from ..core.story import AGAIN, ASSIGNED, FAILED, READY, SUBMITTED, SUCCEEDED, Mark
-from ..core.tallies import ABORTED, name_of
+from ..core.tallies import name_of
 from .sight import ENDS, Sight, cause_name
 
 WHATS = {
@@ -79,7 +79,7 @@ def _row(happening: Happening, sight: Sight, engines: set[bytes]) -> dict[str, A
         else:
             engine, why = detail
             if cause is not None:
-                row["cause"] = cause_name(name_of(cause, ABORTED))
+                row["cause"] = cause_name(name_of(cause))
         row.update(sight.failure(msg_id, why))
     if engine is not None:
         engines.add(engine)

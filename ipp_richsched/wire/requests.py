@@ -160,6 +160,7 @@ STATUS = Request(
         "failed": _object,
         "never_ran": _whole,
         "causes": _object,
+        "examples": _object,
         "causes_lately": _object,
         "last_failed": _time,
         "rates": _object,

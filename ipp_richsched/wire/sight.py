@@ -10,6 +10,7 @@ from ..core.failures import Failure, TaskError, engine_name
 from ..core.status import EngineStatus, QueuePart, Status, WaitingTask
 from ..core.story import End
 from ..core.tale import Link, Tale, Try
+from ..core.tallies import Example
 from ..core.task import TaskState
 from .checks import printable
 from .names import EngineNames, client_name
@@ -22,6 +23,9 @@ STATES[None] = "unknown"
 
 ENDS = {end: end.name.lower() for end in End}
 """What the ends of attempts are called."""
+
+BEGINNING = 200
+"""How long the text of an error is at most where it is one of many."""
 
 
 class Sight:
@@ -54,6 +58,10 @@ class Sight:
             "failed": status.reasons,
             "never_ran": status.never_ran,
             "causes": _named(status.causes),
+            # two causes may be called the same: then the latest example stays
+            "examples": {
+                cause_name(cause): self._example(one) for cause, one in status.examples.items()
+            },
             "causes_lately": _named(status.lately),
             "last_failed": self._teller.time(status.failed_at),
             "rates": asdict(status.rate),
@@ -95,6 +103,13 @@ class Sight:
         uuid = engine_name(engine)
         names = self._names
         return {"id": names.number(uuid), "uuid": uuid, "host": names.host(uuid)}
+
+    def _example(self, example: Example) -> dict[str, Any]:
+        if isinstance(example.why, TaskError):
+            text = printable(example.why.evalue)  # what its name is stands before it
+        else:
+            text = self._teller.failure(example.msg_id, example.why)["reason"] or ""
+        return {"msg_id": example.msg_id, "label": example.label, "text": text[:BEGINNING]}
 
     def _engine(self, engine: EngineStatus) -> dict[str, Any]:
         return {

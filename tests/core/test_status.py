@@ -20,8 +20,10 @@ from ipp_richsched.core.failures import NO_NAMES, Failure, TaskError, few
 from ipp_richsched.core.flags import RichFlags
 from ipp_richsched.core.lifecycle import Lifecycle
 from ipp_richsched.core.rates import Lately
+from ipp_richsched.core.reasons import TimedOut
 from ipp_richsched.core.status import EngineStatus, QueuePart, Rate
-from ipp_richsched.core.tallies import CAUSES, OTHERS, Tallies
+from ipp_richsched.core.story import End
+from ipp_richsched.core.tallies import CAUSES, OTHERS, Example, Tallies
 from ipp_richsched.core.task import TaskState
 from ipp_richsched.core.waits import (
     ForAnyEngine,
@@ -112,6 +114,40 @@ def test_failures_are_counted_by_reason_and_by_what_they_began_with() -> None:
     assert (s.failed, s.never_ran) == (7, 5)
 
 
+def test_each_cause_has_the_last_task_that_failed_so_itself() -> None:
+    driver = Driver("a")
+    driver.submit("first", label="fit")
+    driver.submit("needs first", after=["first"])
+    driver.submit("second")
+    driver.submit("needs both", after=["first", "second"])
+    driver.reply("a", "first", "error", error=TaskError("ValueError", "x"))
+    s = driver.status()
+    assert s.causes == {"ValueError": 3}
+    assert s.examples == {"ValueError": Example("first", "fit", TaskError("ValueError", "x"))}
+    driver.reply("a", "second", "error", error=TaskError("ValueError", "y"))
+    driver.submit("needs first, too", after=["first"])
+    s = driver.status()
+    assert s.causes == {"ValueError": 5}
+    assert s.examples == {"ValueError": Example("second", None, TaskError("ValueError", "y"))}
+    driver.submit("aborted")
+    driver.reply("a", "aborted", "aborted")
+    driver.submit("needs aborted", after=["aborted"])
+    s = driver.status()
+    assert s.causes == {"ValueError": 5, "aborted": 2}
+    assert s.examples["aborted"] == Example("aborted", None, End.ABORTED)
+    driver.submit("late", timeout=1, targets=["b"])
+    driver.wait(1)
+    found = driver.status().examples[Failure.TASK_TIMEOUT]
+    assert (found.msg_id, type(found.why)) == ("late", TimedOut)
+    driver.submit("again")
+    driver.reply("a", "again", "error", error=TaskError("ValueError", "z"))
+    assert [each.msg_id for each in driver.status().examples.values()] == [
+        "aborted",
+        "late",
+        "again",
+    ]
+
+
 def test_a_task_that_was_sent_in_vain_only_never_ran() -> None:
     driver = Driver("a")
     driver.submit("t", timeout=0.5)
@@ -169,6 +205,9 @@ def test_names_of_errors_are_bounded() -> None:
     causes = driver.status().causes
     assert len(causes) == CAUSES + 1
     assert causes[OTHERS] == 2
+    examples = driver.status().examples
+    assert len(examples) == CAUSES + 1
+    assert examples[OTHERS].msg_id == f"{CAUSES + 1}"
 
 
 def test_a_task_that_fails_while_an_engine_has_it_is_counted_once() -> None:

@@ -25,6 +25,9 @@ from .story import StoryScreen
 WIDE = (110, 28)
 """From how many columns and lines on all tables are seen at once."""
 
+TALL = 34
+"""From how many lines on errors have the whole width, where all tables are seen."""
+
 LOW = 16
 """Under how many lines there is room for the most important only."""
 
@@ -130,6 +133,7 @@ class Top(App[None]):
         """Choose what there is room for."""
         width, height = event.size
         self.set_class(width >= WIDE[0] and height >= WIDE[1], "-wide")
+        self.set_class(height >= TALL, "-tall")
         self.set_class(height < LOW, "-low")
         self._show()
 
