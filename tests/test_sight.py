@@ -158,8 +158,32 @@ def test_an_error_with_half_a_character_can_be_told() -> None:
     cluster.engines.incoming.append([engine, *frames])
     cluster.run()
     assert ask(cluster, request="status", oldest=0)["causes"] == {"\\ud800": 1}
+    examples = ask(cluster, request="status", oldest=0)["examples"]
+    assert examples == {"\\ud800": {"msg_id": msg_id, "label": None, "text": "\\ud800\\n"}}
     [story] = ask(cluster, request="why", msg_ids=[msg_id])["stories"]
     assert story["reason"] == "it raised \\ud800: \\ud800\\n"
+
+
+def test_errors_of_the_scheduler_have_examples_too_and_share_one_with_those_of_the_same_name() -> (
+    None
+):
+    cluster = ListCluster()
+    cluster.register(b"a")
+    cluster.run()
+    for content in ({"timeout": "long"}, {"retries": "x" * 1_000}):
+        msg_id = cluster.submit(label="wrong", **content)
+    answer = ask(cluster, request="status", oldest=0)
+    assert answer["causes"] == {"ValueError": 2}
+    example = answer["examples"]["ValueError"]
+    assert example["msg_id"] == msg_id
+    assert example["text"].startswith("'retries' is 'xxx")
+    assert len(example["text"]) == 200
+    cluster.submit()
+    cluster.run()
+    [task] = cluster.engines.take()
+    cluster.reply(task, "error")  # without a text
+    answer = ask(cluster, request="status", oldest=0)
+    assert answer["examples"]["E"]["text"] == ""
 
 
 def test_the_lag_is_the_longest_turn_of_the_last_minute() -> None:
