@@ -12,6 +12,9 @@ import ipyparallel as ipp
 import pytest
 
 from ipp_richsched.cli import main
+from ipp_richsched.core import log
+from ipp_richsched.core.events import TimePassed
+from ipp_richsched.core.settings import Settings
 from ipp_richsched.workflows import replay
 from ipp_richsched.workflows.attempts import Attempt, engine_table, out_of_order
 from ipp_richsched.workflows.local_cluster import local_cluster
@@ -211,6 +214,21 @@ def test_bad_input_is_one_line_and_starts_nothing(
     assert output.out == ""
     assert len(output.err.splitlines()) == 1
     assert output.err.startswith(f"ipp-richsched: {path}: ")
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+def test_an_event_log_is_called_so(
+    steps: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where it has just begun, and is JSON."""
+    path = tmp_path / "night.jsonl"
+    header = log.header_line(log.Header(Settings(), "run", 1, 0.0, 0.0))
+    path.write_text(header + steps * log.step_line(1.0, TimePassed(), []))
+    assert main(["replay", str(path)]) == 2
+    assert capsys.readouterr().err == (
+        f"ipp-richsched: {path}: an event log, no workflow: `ipp-richsched explain` and `report`"
+        " read it\n"
+    )
 
 
 @pytest.mark.parametrize(

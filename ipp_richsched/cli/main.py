@@ -258,15 +258,19 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
+    from ..monitor.log_files import is_event_log
     from ..workflows.local_cluster import ClusterError
     from ..workflows.replay import EXAMPLE, replay
     from ..workflows.wfformat import WorkflowError
 
+    path = arguments.file or EXAMPLE
     try:
-        path = arguments.file or EXAMPLE
         return replay(path, arguments.n, arguments.seconds, arguments.order)
     except WorkflowError as error:
-        return _error(error, _BAD_INPUT)
+        if not is_event_log(path):
+            return _error(error, _BAD_INPUT)
+        text = "an event log, no workflow: `ipp-richsched explain` and `report` read it"
+        return _error(WorkflowError(f"{path}: {text}"), _BAD_INPUT)
     except ClusterError as error:
         return _error(error, _FAILED)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.log import Gap, Header, LogError, Step, read_line
+from ..core.log import NAME, Gap, Header, LogError, Step, read_line
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,16 @@ def files_of(path: Path) -> list[LogFile]:
     if not files:
         raise LogError(f"{path}: it is empty")
     return files
+
+
+def is_event_log(path: Path) -> bool:
+    """Whether a file is part of an event log, of whatever version, as its beginning says."""
+    beginning = f'{{"format":"{NAME}"'.encode()
+    try:
+        with path.open("rb") as file:
+            return file.read(len(beginning)) == beginning
+    except OSError:
+        return False
 
 
 def read_step(line: str) -> Step | Gap:
