@@ -91,7 +91,7 @@ def test_what_it_had_to_wait_for_is_told_down_to_the_first_cause(path: Path) -> 
         ("first", "succeeded"),
     ]
     assert told(explanation) == [
-        (100.0, "submitted by client me: after other, second"),
+        (100.0, "submitted by client me: after other and second"),
         (103.0, "ready: second, the last that it waited for, has ended"),
         (103.0, "sent to engine 1, which had just answered second"),
     ]
@@ -175,7 +175,7 @@ def test_one_that_nobody_may_run_is_told(path: Path) -> None:
     night.submit("t", targets=["elsewhere", "nowhere"])
     explanation = explain(path, "t")
     assert chain(explanation) == [("t", "ready")]
-    assert told(explanation)[0][1].endswith("only on engine elsewhere, engine nowhere")
+    assert told(explanation)[0][1].endswith("only on engine elsewhere and engine nowhere")
     assert told(explanation)[1][1].startswith("it waits: not registered: engine elsewhere")
 
 
@@ -562,7 +562,7 @@ def test_a_label_comes_before_a_part_of_an_id(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "error"),
     [
-        ("fit", f"fit may be any of 4 tasks: {ID.format('aa0', 1)}, .*aa0_4711_3 and 1 more"),
+        ("fit", f"fit may be any of 4 tasks: {ID.format('aa0', 1)}, .*aa0_4711_3 and .*aa0_4711_4"),
         ("1b5f", "1b5f may be any of 13 tasks: .* and 10 more"),
         ("aa0_4711", "aa0_4711 may be any of 12 tasks: .*"),
         (ID.format("aa0", 99), "there is no task 1b5f3922-aa0_4711_99 in it"),

@@ -86,6 +86,11 @@ AWAY = engine(2, unreachable=NOW - timedelta(seconds=41), load=2)
             "Engines 0, 1, 2 and 2 more are being interrupted.",
         ),
         (
+            status_with(engines=[engine(n, paused=True) for n in range(4)]),
+            Level.HELD,
+            "Engines 0, 1, 2 and 3 are being interrupted.",
+        ),
+        (
             status_with(ready=1, oldest=[waiting("a", "no_room")], engines=[BUSY, IDLE]),
             Level.HELD,
             "1 of 2 engines is idle, but task a why a.",

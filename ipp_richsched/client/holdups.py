@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from ..wire.names import listed
+from ..wire.names import listed, listed_few
 from .data import age, short
 from .status_parts import EngineStatus, WaitingTask
 
@@ -247,8 +247,8 @@ def _them(number: int) -> str:
 
 
 def _engines(engines: list[EngineStatus]) -> str:
-    names = [short(e.uuid) if e.id is None else f"{e.id}" for e in engines[:NAMED]]
-    return f"{_s(engines, 'Engine', 'Engines')} {listed(names, max(0, len(engines) - NAMED))}"
+    names = [short(e.uuid) if e.id is None else f"{e.id}" for e in engines]
+    return f"{_s(engines, 'Engine', 'Engines')} {listed_few(names, NAMED)}"
 
 
 def _of(number: int, every: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .dependency import Dependency
-from .failures import SHOWN, Few, engine_name, few
+from .failures import Few, engine_name, few, kept
 from .placement.prospects import Prospects
 from .reasons import (
     Awaited,
@@ -125,7 +125,8 @@ class Explain:
         ]
         ended.sort(key=lambda end: self._causes.place_of(end.msg_id))
         cause = self._causes.first_of(end.msg_id for end in ended)
-        return UnreachableDependency(field, tuple(ended[:SHOWN]), len(ended[SHOWN:]), cause)
+        most = kept(len(ended))
+        return UnreachableDependency(field, tuple(ended[:most]), len(ended) - most, cause)
 
 
 def _names(idents: Iterable[bytes]) -> Few:

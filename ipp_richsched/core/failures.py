@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 SHOWN = 3
-"""How many names of a list are kept."""
+"""How many names of a list are kept, where there are two more or above."""
 
 
 class Few(NamedTuple):
@@ -16,7 +16,7 @@ class Few(NamedTuple):
     Attributes
     ----------
     names : tuple of str
-        The first of them in alphabetical order, `SHOWN` at most.
+        The first of them in alphabetical order: `kept`.
     more : int
         How many others there are.
     """
@@ -29,10 +29,16 @@ NO_NAMES = Few()
 """No names at all."""
 
 
+def kept(number: int) -> int:
+    """How many of so many names are kept: instead of "1 more" that one is named, too."""
+    return number if number <= SHOWN + 1 else SHOWN
+
+
 def few(names: Iterable[str]) -> Few:
     """The first few names of many; O(n log n)."""
     ordered = sorted(names)
-    return Few(tuple(ordered[:SHOWN]), max(0, len(ordered) - SHOWN))
+    most = kept(len(ordered))
+    return Few(tuple(ordered[:most]), len(ordered) - most)
 
 
 def engine_name(ident: bytes) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .deadlines import Kind
 from .dependency import MET, PENDING, Dependency
 from .engines.engine import UNREACHED, Engine
-from .failures import NO_NAMES, SHOWN, Few, engine_name, few
+from .failures import NO_NAMES, Few, engine_name, few, kept
 from .placement.prospects import Prospects
 from .ready.groups import Group
 from .state import State
@@ -148,8 +148,9 @@ class Look:
     def _pending(self, field: str, dependency: Dependency, told: int) -> Pending:
         """The unfinished tasks of a dependency; `told` of its ids are known to have finished."""
         names: list[str] = []
+        most = kept(len(dependency.ids) - told)
         for msg_id in dependency.ids:
-            if len(names) == SHOWN or not self._ids_left:
+            if len(names) == most or not self._ids_left:
                 break
             self._ids_left -= 1
             if msg_id in self._tasks:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..core.log import LogError
 from ..core.reasons import InvalidDependency, InvalidMetadata, UnreachableDependency, ValueNotSent
 from ..wire.checks import printable
+from ..wire.names import listed_few
 from .log_files import files_of
 from .records import Happening, Record
 from .search import ancestors, ids_called, records_of
@@ -145,9 +146,8 @@ def _not_one(name: str, found: list[str], notes: list[str]) -> str:
     if not found:
         why = "".join(f"; {note}" for note in notes)
         return f"there is no task {printable(name)} in it{why}"
-    some = printable(", ".join(found[:CANDIDATES]))
-    more = f" and {len(found) - CANDIDATES:,} more" if len(found) > CANDIDATES else ""
-    return f"{printable(name)} may be any of {len(found):,} tasks: {some}{more}"
+    some = printable(listed_few(found, CANDIDATES))
+    return f"{printable(name)} may be any of {len(found):,} tasks: {some}"
 
 
 def _chain(records: Mapping[str, Record], msg_id: str) -> list[TaskStory]:

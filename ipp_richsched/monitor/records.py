@@ -24,9 +24,12 @@ from ..core.failures import engine_name
 from ..core.log import LogError, Step, actions_of, event_of
 from ..core.notices import NoRoomForValue, TaskRetried, TaskStranded
 from ..core.reasons import Reason
-from ..wire.names import client_name
+from ..wire.names import client_name, listed_few
 from ..wire.notices import notice_text
 from ..wire.texts import by_identity, of_itself, reason_text, tried_text, unmet_text
+
+NAMED = 5
+"""How many of several names a line has."""
 
 
 @dataclass(frozen=True)
@@ -308,7 +311,6 @@ class Recorder:
                 self._note(record.msg_id, "interrupted", text)
 
 
-def _named(names: Collection[str], shown: int = 5) -> str:
+def _named(names: Collection[str]) -> str:
     """The first few of some names, and how many others there are."""
-    first = ", ".join([*names][:shown])
-    return f"{first} and {len(names) - shown} more" if len(names) > shown else first
+    return listed_few([*names], NAMED)

@@ -17,6 +17,12 @@ def listed(names: Sequence[str], more: int = 0) -> str:
     return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
+def listed_few(names: Sequence[str], most: int) -> str:
+    """The first few of some names, and how many others there are; a single other is named, too."""
+    shown = len(names) if len(names) <= most + 1 else most
+    return listed(names[:shown], len(names) - shown)
+
+
 def is_here(address: str) -> bool:
     """Whether it says nothing from where an engine connects."""
     return address.startswith(("127.", "localhost")) or address in ("", "::1")

@@ -16,7 +16,7 @@ from ipp_richsched.core.events import (
     TaskSubmitted,
     TimePassed,
 )
-from ipp_richsched.core.failures import NO_NAMES, Failure, TaskError, few
+from ipp_richsched.core.failures import NO_NAMES, Failure, Few, TaskError, few
 from ipp_richsched.core.flags import RichFlags
 from ipp_richsched.core.lifecycle import Lifecycle
 from ipp_richsched.core.rates import Lately
@@ -287,6 +287,23 @@ def test_of_finished_tasks_as_many_parts_are_told_as_there_is_room() -> None:
     assert len(s.queue) == status.PARTS
     assert "0" not in {part.label for part in s.queue}
     assert s.queue_more == 0
+
+
+def test_one_name_more_is_named_and_two_are_counted() -> None:
+    names = "abcde"
+    driver = Driver(*names)
+    for name in names:
+        driver.submit(name)
+    driver.submit("needs 4", after=[*"abcd"])
+    driver.submit("needs 5", after=[*"abcde"])
+    four, five = (wait_of(driver, msg_id) for msg_id in ("needs 4", "needs 5"))
+    assert isinstance(four, ForTasks)
+    assert isinstance(five, ForTasks)
+    assert ({*four.pending[0].msg_ids}, four.pending[0].more) == ({*"abcd"}, 0)
+    assert (len(five.pending[0].msg_ids), five.pending[0].more) == (3, 2)
+    driver.submit("full")
+    assert wait_of(driver, "full") == ForRoom(Few(("a", "b", "c"), 2))
+    assert few("dcba") == Few(("a", "b", "c", "d"), 0)
 
 
 def test_the_largest_parts_of_the_queue_are_told_and_how_much_more_there_is() -> None:

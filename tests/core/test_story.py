@@ -95,6 +95,8 @@ def test_reasons_name_a_few_of_many() -> None:
         core.reply(engine, engine)
     (failure,) = core.submit("t", follow=list("abcdef"))
     assert "engine a, engine b, engine c and 3 more" in text([failure])
+    (failure,) = core.submit("u", follow=list("abcd"))  # "1 more" would be no shorter
+    assert "engine a, engine b, engine c and engine d" in text([failure])
 
 
 def test_an_error_of_the_core_tells_the_story_and_loses_no_decision() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...client.data import short
+from ...wire.names import listed_few
 from ...workflows.runs import TaskRun
 
 NAMED = 3
@@ -38,10 +39,7 @@ def count_text(number: int, one: str) -> str:
 
 def names_text(names: Sequence[str]) -> str:
     """The first few of some names, and how many others there are."""
-    more = len(names) - NAMED
-    if more > 0:
-        return f"{', '.join(names[:NAMED])} and {more:,} more"
-    return " and ".join([", ".join(names[:-1])] * (len(names) > 1) + [*names[-1:]])
+    return listed_few(names, NAMED)
 
 
 def task_text(task: TaskRun) -> str:
