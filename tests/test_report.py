@@ -17,6 +17,7 @@ import pytest
 
 import ipp_richsched
 from ipp_richsched.cli import main
+from ipp_richsched.client.status_text import failed_text
 from ipp_richsched.core.failures import TaskError
 from ipp_richsched.core.log import VERSION, gap_line
 from ipp_richsched.monitor.log_run import run_of_log
@@ -365,7 +366,10 @@ def test_the_slider_shows_how_tasks_stood(
     cursor = "return Bokeh.documents[0].get_model_by_name('timeline-cursor').location"
     assert browser.run(cursor) == pytest.approx(seconds)
     clock = browser.text("#clock")
-    for state in STATES:
+    never_ran = states.count("never ran")
+    failed = states.count("failed") + never_ran
+    assert (failed_text(failed, never_ran) in clock) == (failed > 0)
+    for state in STATES.keys() - {"failed", "never ran"}:
         number = states.count(state)  # type: ignore[arg-type]
         assert (f"{number} {state}" in clock) == (number > 0)
 
@@ -380,7 +384,7 @@ def test_it_plays(shown: Any, browser: Browser) -> None:
     at_step(browser, STEPS - 20)
     browser.run("document.getElementById('play').click()")
     wait_for(lambda: browser.run("return +slider.value") == STEPS, "the end")
-    assert "1 never ran" in browser.text("#clock")
+    assert "1 failed (it never ran)" in browser.text("#clock")
 
 
 def test_a_task_that_is_clicked_tells_its_story(shown: Any, browser: Browser) -> None:

@@ -280,9 +280,29 @@ def test_tasks_could_run_elsewhere_only() -> None:
     )
     assert [text for _, text in told(run)] == [
         "Engines were idle 40 % of the time although tasks were ready, most of them t. These could"
-        " run elsewhere only, were given back, waited for a retry or for the grace of a dead engine"
-        " to end, or stood behind others on a busy engine.",
+        " run elsewhere only, or stood behind others on a busy engine.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("end", "why"),
+    [
+        ("given back", "were given back by an engine that could not run them then"),
+        ("failed", "waited for a retry"),
+        ("died", "waited for the grace of a dead engine to end"),
+    ],
+)
+def test_only_what_the_run_shows_is_said_of_engines_that_were_idle(end: str, why: str) -> None:
+    tried = task("t", (0, 0, 1, end), (0, 11, 20, "succeeded"))
+    texts = [text for _, text in told(run_of(tried, ran("u", 1, 0, 20), ran("v", 2, 0, 20)))]
+    [text] = [text for text in texts if "although tasks were ready" in text]
+    assert text.endswith(f" although tasks were ready, most of them t. These {why}.")
+    late = ran("w", 2, 11, 20)  # could have run before, as well
+    texts = [text for _, text in told(run_of(tried, ran("u", 1, 0, 20), late))]
+    [text] = [text for text in texts if "although tasks were ready" in text]
+    assert text.endswith(
+        f" These could run elsewhere only, or stood behind others on a busy engine, or {why}."
+    )
 
 
 def test_a_death_that_cost_nothing_but_time() -> None:

@@ -138,8 +138,8 @@ def failed_text(failed: int, never_ran: int) -> str:
     """How many have failed, and how many of these no engine ever had."""
     if not never_ran:
         return f"{failed:,} failed"
-    which = "all" if never_ran == failed else f"{never_ran:,}"
-    return f"{failed:,} failed ({which} of them never ran)"
+    which = "all of them" if never_ran == failed else f"{never_ran:,} of them"
+    return f"{failed:,} failed ({'it' if failed == 1 else which} never ran)"
 
 
 def trouble(engine: Any) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from ...workflows.runs import Life, Run
+from ...workflows.runs import EndState, Life, Run
 from ...workflows.times import queued, ready_times
 
 HANDOVER = 0.5
@@ -95,12 +95,15 @@ class Account:
     passed_over : dict of str to float
         By msg_ids: for how many seconds a task could have run while an engine was idle that did
         not get it.
+    passed_over_after : dict of EndState or None to float
+        The same seconds of all tasks, by how the attempt before had ended; None: there was none.
     """
 
     engines: Mapping[str, EngineTime]
     tasks: Mapping[str, TaskTime]
     blocking: Mapping[str, float]
     passed_over: Mapping[str, float]
+    passed_over_after: Mapping[EndState | None, float]
 
     @property
     def engine_total(self) -> EngineTime:
@@ -129,15 +132,21 @@ def account_of(run: Run) -> Account:
     lives = lives_of(run)
     engines, gaps = _engine_times(run, lives, had_ready)
     was_idle = _Union(gaps)
-    passed_over = {
-        msg_id: sum(was_idle.seconds(begin, end) for begin, end in its)
-        for msg_id, its in queues.items()
-    }
+    passed_over: dict[str, float] = {}
+    after: dict[EndState | None, float] = {}
+    for msg_id, its in queues.items():
+        ends = {each.end: each.end_state for each in run.tasks[msg_id].stretches}
+        for begin, end in its:
+            if (seconds := was_idle.seconds(begin, end)) > 0:
+                passed_over[msg_id] = passed_over.get(msg_id, 0.0) + seconds
+                before = ends.get(begin)
+                after[before] = after.get(before, 0.0) + seconds
     return Account(
         engines,
         {msg_id: _task_time(run, msg_id, ready.get(msg_id), queues[msg_id]) for msg_id in queues},
         _blocking(run, lives, had_ready),
-        {msg_id: seconds for msg_id, seconds in passed_over.items() if seconds > 0},
+        passed_over,
+        after,
     )
 
 

@@ -26,6 +26,19 @@
     return `${minutes} min ${two(whole % 60)} s`;
   }
 
+  // How many tasks are in each state; those that never ran are among the failed, as in the headline.
+  function wordsAt(step) {
+    const text = (number) => number.toLocaleString("en");
+    const counts = Object.fromEntries(data.states.map((state, i) => [state, data.counts[i][step]]));
+    const never = counts["never ran"];
+    delete counts["never ran"];
+    counts.failed += never;
+    return Object.entries(counts).filter(([, count]) => count).map(([state, count]) => {
+      const which = count === 1 ? "it" : `${never === count ? "all" : text(never)} of them`;
+      return `${text(count)} ${state}${state === "failed" && never ? ` (${which} never ran)` : ""}`;
+    });
+  }
+
   function begin(bokeh) {
     const nodes = bokeh.get_model_by_name("nodes");
 
@@ -40,8 +53,7 @@
         return state < 0 ? data.unborn : data.colours[state];
       });
       nodes.change.emit();
-      const counts = data.states.map((state, i) => [data.counts[i][step], state]);
-      const words = counts.filter(([count]) => count).map(([count, state]) => `${count.toLocaleString("en")} ${state}`);
+      const words = wordsAt(step);
       const bold = document.createElement("b");
       bold.textContent = length(time);
       clock.replaceChildren(bold, ` \u2014 ${words.join(", ") || "nothing submitted yet"}`);

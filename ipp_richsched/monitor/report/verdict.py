@@ -8,7 +8,7 @@ from statistics import median
 
 from ...client.holdups import Holdup, Level
 from ...client.status_text import failed_text
-from ...workflows.runs import Run
+from ...workflows.runs import EndState, Run
 from .account import Account, lives_of
 from .failures import FailureGroup
 from .words import count_text, names_text, seconds_text, share_text, task_text
@@ -24,6 +24,9 @@ BUSY = 0.8
 
 LARGE = 0.15
 """Time that is lost is told of from this part of the engines' time on."""
+
+SHARE = 0.1
+"""A reason is told if at least this part of what is told is due to it."""
 
 MAIN = 0.3
 """A task, or a label, is named if at least this part is due to it."""
@@ -199,9 +202,7 @@ def _engine_time(run: Run, account: Account) -> Iterator[Holdup]:
         yield Holdup(
             Level.HELD,
             f"Engines were idle {share_text(passed_over)} of the time although tasks were ready"
-            f"{_passed_over(run, account)}. These could run elsewhere only, were given back, waited"
-            " for a retry or for the grace of a dead engine to end, or stood behind others on a"
-            " busy engine.",
+            f"{_passed_over(run, account)}. {_why_not(account)}",
         )
     if overhead >= LARGE:
         middle = median(
@@ -212,6 +213,25 @@ def _engine_time(run: Run, account: Account) -> Iterator[Holdup]:
             f"{share_text(overhead)} of the engines' time passed between tasks, half of which take"
             f" less than {seconds_text(middle)}: put more work into one task.",
         )
+
+
+def _why_not(account: Account) -> str:
+    """Why idle engines did not get tasks that were ready, as far as the run shows it."""
+    every = account.passed_over_after
+    total = sum(every.values())
+    *first, last = [
+        reason for state, reason in _PASSED_OVER if every.get(state, 0.0) >= SHARE * total
+    ]
+    return f"These {', '.join(first)}{', or ' if first else ''}{last}."
+
+
+_PASSED_OVER: tuple[tuple[EndState | None, str], ...] = (
+    (None, "could run elsewhere only, or stood behind others on a busy engine"),
+    ("given back", "were given back by an engine that could not run them then"),
+    ("failed", "waited for a retry"),
+    ("died", "waited for the grace of a dead engine to end"),
+)
+"""Why a task is not run that could be, by how its attempt before had ended."""
 
 
 def _passed_over(run: Run, account: Account) -> str:
