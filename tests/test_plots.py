@@ -257,6 +257,9 @@ def test_what_runs_and_what_waits_is_what_is_not_done(
     shown = re.findall(r"(\d+)/150 [^\r]*?(\d+) running, (\d+) waiting", capsys.readouterr().err)
     assert shown
     assert {sum(map(int, each)) for each in shown} == {150}
+    # all chunks are sent, and each engine works on one item at a time
+    assert {int(running) for _, running, _ in shown} <= {*range(len(view.client.ids) + 1)}
+    assert any(int(running) for _, running, _ in shown)
 
 
 def test_tasks_that_died_with_their_engines(

@@ -66,7 +66,7 @@ class MapResult(ipp.AsyncMapResult):
         self._values: list[Any] = [self.PENDING] * length
         self._errors: dict[int, Exception] = {}
         self._arrived: list[int] = []
-        self._sent_ids: list[str] = []
+        self._sent_ids: dict[str, None] = {}  # in this order
         # for whoever waits for all that is outstanding: not only for the chunks of the moment
         self._map_id = f"map-{uuid.uuid4().hex}"
         client._futures[self._map_id] = self
@@ -83,7 +83,7 @@ class MapResult(ipp.AsyncMapResult):
     # -- for the map ---------------------------------------------------------------------
 
     def _sent(self, future: Any) -> None:
-        self._sent_ids.append(future.msg_id)
+        self._sent_ids[future.msg_id] = None
         self._metadata.append(future.output.metadata)
         self._outputs.append(future.output)
 

@@ -97,6 +97,7 @@ class _Watched:
         self._lock = Lock()
         self._ended: dict[str, bool] = {}  # whether it has failed
         self._asks = True
+        self._has_no_answer = False
         self._failed = 0
         self._running: int | None = None
         self._ends: float | None = None
@@ -157,6 +158,8 @@ class _Watched:
         words = [f"{self._failed} failed"] * bool(self._failed)
         left = self.total - done
         if left:
+            if self._has_no_answer:
+                words.append("the scheduler does not answer")
             if self._running is not None:
                 running = min(self._running, left)  # some have ended since
                 words += [f"{running} running", f"{left - running} waiting"]
@@ -165,24 +168,29 @@ class _Watched:
         return ", ".join(words)
 
     def _ask(self) -> dict[str, float]:
-        """Learn how many are on engines, or, of a map, sent; for how long engines have had theirs.
+        """Learn how many engines are working on; for how long they have had what they work on.
 
-        If the scheduler does not say that, nobody knows how many.
+        Of a map it is one item for each engine: it works off the items of a chunk one by one.  If
+        the scheduler does not say it, nobody knows how many.
         """
-        in_maps = sum(result.under_way for result in self._maps.values())
-        unfinished = len(self._tasks) - len(self._ended)
-        self._running = in_maps if self._asks else None
-        if not unfinished or not self._asks:
+        maps = [result for result in self._maps.values() if not result.done()]
+        if not self._asks or (not maps and len(self._ended) == len(self._tasks)):
+            self._running = None
             return {}
         assert self._client is not None
         try:
             now = status(self._client, oldest=0)
-        except (NotRichError, TimeoutError):
-            self._asks = False  # it would be said again and again
+        except (NotRichError, TimeoutError) as error:
+            self._asks = False  # it would be said again and again, each time after a while
+            self._has_no_answer = isinstance(error, TimeoutError)
             self._running = None
             return {}
-        mine = sum(part.assigned for part in now.queue if part.client == now.you)
-        self._running = in_maps + min(unfinished, mine)
+        at_work = [engine.task for engine in now.engines if engine.task is not None]
+        self._running = sum(
+            (task in self._tasks and task not in self._ended)
+            or any(task in result._sent_ids for result in maps)
+            for task in at_work
+        )
         return {
             engine.task: (now.time - engine.since).total_seconds()
             for engine in now.engines
