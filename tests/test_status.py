@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -15,7 +18,7 @@ import pytest
 
 import ipp_richsched
 from ipp_richsched.cli import main
-from ipp_richsched.client import why
+from ipp_richsched.client import asking, why
 from ipp_richsched.client.happenings import happenings
 from ipp_richsched.client.holdups import Level, holdups
 from ipp_richsched.client.status import (
@@ -28,6 +31,7 @@ from ipp_richsched.client.status import (
 )
 from ipp_richsched.client.status_text import ENGINES
 
+from . import validating
 from .chaos_load import hold
 from .processes import PATIENCE, Processes, script, wait_for
 from .real_cluster import Cluster
@@ -171,6 +175,37 @@ def test_what_happens_is_told_since_the_last_time(real: tuple[Cluster, ipp.Clien
     assert abs(page.time - page.happenings[-1].when) < 60
     assert happenings(rc, page.mark).happenings == []
     assert page.run == before.run
+
+
+@pytest.mark.cluster
+def test_who_gets_no_answer_is_told_what_to_do(
+    real: tuple[Cluster, ipp.Client],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cluster, rc = real
+    monkeypatch.setattr(asking, "PATIENCE", 0.5)
+    monkeypatch.setenv("IPYTHONDIR", str(cluster.processes.ipython_dir))
+    [pid] = re.findall(f"{validating.PID}(\\d+)", cluster.controller.log)
+    view = ipp_richsched.view(rc)
+    os.kill(int(pid), signal.SIGSTOP)
+    try:
+        result = view.apply_async(pow, 2, 3)
+        hint = r"has not answered .* if the controller was started anew, connect again: `rc = ipp"
+        with pytest.raises(TimeoutError, match=hint):
+            ipp_richsched.status(rc)
+        with pytest.raises(TimeoutError, match=hint):
+            ipp_richsched.cancel(result)
+        assert ipp_richsched.progress(result, timeout=0.2) is False
+        assert "0/1 tasks" in (shown := capsys.readouterr().err)
+        assert "the scheduler does not answer" in shown
+        assert main(["status"]) == 1
+        shown = capsys.readouterr().err
+        assert "the scheduler has not answered 'status'" in shown
+        assert "rc = " not in shown  # nobody has a client there
+    finally:
+        os.kill(int(pid), signal.SIGCONT)
+    result.wait(PATIENCE)
 
 
 @pytest.mark.cluster

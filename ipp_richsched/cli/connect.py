@@ -14,6 +14,8 @@ from ipyparallel import error
 from IPython.core.profiledir import ProfileDir, ProfileDirError
 from IPython.paths import get_ipython_dir
 
+from ..client.asking import RECONNECT
+
 TIMEOUT = 10.0
 """Seconds that a controller may take to answer."""
 
@@ -61,7 +63,8 @@ def connect(
     try:
         yield client
     except (RuntimeError, TimeoutError, error.IPythonError) as problem:
-        raise ConnectError(" ".join(f"{problem}".split())) from None
+        text = f"{problem}".removesuffix(RECONNECT)  # whoever is at a prompt has no client
+        raise ConnectError(" ".join(text.split())) from None
     finally:
         client.close(linger=0)
 

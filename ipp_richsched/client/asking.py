@@ -16,6 +16,9 @@ from ..wire.requests import ANSWER, REQUEST, Request, content_of, read_answer
 PATIENCE = 10.0
 """Seconds that the scheduler may take to answer."""
 
+RECONNECT = "; if the controller was started anew, connect again: `rc = ipp.Client()`"
+"""What who has a client can do when there is no answer: a client knows one controller only."""
+
 HOW = (
     "switch it on where the controller is started: `ipp-richsched enable`, or"
     " `ipp.Cluster(controller='richsched')`, or start `python -m ipp_richsched` in the place of"
@@ -82,7 +85,7 @@ def ask(
         if take is None:  # nobody wants the answer any more
             client._futures.pop(future.msg_id, None)
         raise TimeoutError(
-            f"the scheduler has not answered {request.name!r} for {PATIENCE:g} s"
+            f"the scheduler has not answered {request.name!r} for {PATIENCE:g} s{RECONNECT}"
         ) from None
     if not isinstance(answer, dict):
         raise NotRichError(f"the task scheduler of this cluster is not ipp_richsched's: {HOW}")
