@@ -238,6 +238,24 @@ def test_clients_and_engines_at_the_wire(start: Start) -> None:
     assert failed["causes"]["ValueError"] == 2
 
 
+def test_an_engine_that_died_with_a_task_is_told_at_the_wire(start: Start) -> None:
+    cluster = start(engines=(b"first",))
+    first, client = cluster.connect_engine(b"first"), cluster.client(b"me")
+    task = client.submit(label="fit")
+    first.take()
+    cluster.unregister(b"first")
+
+    def dead() -> list[dict[str, Any]]:
+        client.send(request_of(client, request="status", oldest=0))
+        found: list[dict[str, Any]] = content_of(client.recv())["dead"]
+        return found
+
+    [engine] = cluster.wait_for(dead, "its death")
+    named = {name: engine[name] for name in ("id", "uuid", "held", "task", "label")}
+    assert named == {"id": 0, "uuid": "first", "held": 1, "task": task, "label": "fit"}
+    assert engine["since"] <= engine["died"] < engine["until"]
+
+
 def test_what_happened_is_told_from_mark_to_mark(start: Start) -> None:
     cluster = start(engines=(b"first",), config={"TaskScheduler": {"hwm": 1}})
     first = cluster.connect_engine(b"first")

@@ -29,6 +29,7 @@ from ipp_richsched.client.status import (
     Status,
     WaitingTask,
 )
+from ipp_richsched.client.status_parts import DeadEngine
 from ipp_richsched.client.status_text import ENGINES
 
 from . import validating
@@ -273,7 +274,7 @@ NOW = datetime(2030, 1, 1, tzinfo=timezone.utc)
 def status_with(**fields: Any) -> Status:
     values: dict[str, Any] = dict.fromkeys(("waiting", "ready", "assigned", "succeeded"), 0)
     values |= dict.fromkeys(("stranded", "queue_more", "oldest_more"), 0)
-    values |= {"failed": {}, "causes": {}, "engines": [], "queue": [], "oldest": []}
+    values |= {"failed": {}, "causes": {}, "engines": [], "dead": [], "queue": [], "oldest": []}
     values |= {"time": NOW, "you": "me", "version": "1", "scheme": "lru", "settings": {}}
     causes = fields.get("causes", {})
     values["examples"] = {cause: Example(f"{cause}-1", None, "it broke") for cause in causes}
@@ -291,6 +292,14 @@ def engine(number: int | None, **fields: Any) -> EngineStatus:
     names = ("host", "task", "label", "since", "unreachable")
     values = {**dict.fromkeys(names), "load": 0, "done": 0, "failed": 0, "paused": False}
     return EngineStatus(id=number, uuid="some-uuid", **{**values, **fields})
+
+
+def dead(number: int | None, **fields: Any) -> DeadEngine:
+    """An engine that died a second ago."""
+    died, until = NOW - timedelta(seconds=1), NOW + timedelta(seconds=4)
+    values = {"uuid": f"uuid-{number}", "host": None, "held": 1, "task": "t1", "label": None}
+    times = {"since": NOW - timedelta(seconds=3), "died": died, "until": until}
+    return DeadEngine(id=number, **{**values, **times, **fields})
 
 
 def test_what_is_stuck_is_printed_first() -> None:

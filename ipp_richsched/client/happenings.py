@@ -45,6 +45,9 @@ class Happening:
         Why such an attempt, or a task, has failed: a sentence, and its kind.
     cause : str or None
         Of a task that has failed: the name of the error with which that began.
+    ran : bool or None
+        Of a task that has failed: whether an engine ever had it; None if a scheduler of an earlier
+        version does not say it.
     """
 
     when: float
@@ -60,6 +63,7 @@ class Happening:
     reason: str | None = None
     kind: str | None = None
     cause: str | None = None
+    ran: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from ..wire.names import listed, listed_few
-from .data import age, short
-from .status_parts import EngineStatus, WaitingTask
+from ..wire.names import is_here, listed, listed_few
+from .data import age, short, span
+from .status_parts import DeadEngine, EngineStatus, WaitingTask
 
 SLOW = 1.0
 """Seconds that a turn of the scheduler's loop may take before it is said to be slow."""
@@ -68,6 +68,7 @@ def holdups(status: Any) -> list[Holdup]:
         *_no_engine(status),
         *_stuck_tasks(status),
         *_engines_away(status),
+        *_dead_engines(status),
         *_idle_engines(status),
         *_failures(status),
         *_scheduler(status),
@@ -130,6 +131,26 @@ def _engines_away(status: Any) -> Iterator[Holdup]:
     if paused:
         verb = _s(paused, "is", "are")
         yield Holdup(Level.HELD, f"{_engines(paused)} {verb} being interrupted.")
+
+
+def _dead_engines(status: Any) -> Iterator[Holdup]:
+    """The engines that have died with tasks whose answers may still come."""
+    if status.dead:
+        yield Holdup(Level.HELD, dead_text(status, status.dead))
+
+
+def dead_text(status: Any, dead: Sequence[DeadEngine]) -> str:
+    """What becomes of the tasks with which engines have died."""
+    first, number = dead[0], sum(engine.held for engine in dead)
+    where = f" on {first.host}" if len(dead) == 1 and not is_here(first.host or "") else ""
+    name = first.label or short(first.task)
+    what = f"task {name}" if number == 1 else f"{number:,} tasks, such as {name}"
+    left = (max(engine.until for engine in dead) - status.time).total_seconds()
+    answer, they = ("its answer does", "it is") if number == 1 else ("their answers do", "they are")
+    return (
+        f"{_engines(dead)}{where} died with {what}; if {answer} not come, {they} given up"
+        f" in {span(max(0.0, left))}."
+    )
 
 
 def _idle_engines(status: Any) -> Iterator[Holdup]:
@@ -246,7 +267,7 @@ def _them(number: int) -> str:
     return "it" if number == 1 else "them"
 
 
-def _engines(engines: list[EngineStatus]) -> str:
+def _engines(engines: Sequence[EngineStatus | DeadEngine]) -> str:
     names = [short(e.uuid) if e.id is None else f"{e.id}" for e in engines]
     return f"{_s(engines, 'Engine', 'Engines')} {listed_few(names, NAMED)}"
 
@@ -258,5 +279,5 @@ def _of(number: int, every: int) -> str:
     return {1: "The only engine is", 2: "Both engines are"}.get(every, f"All {every:,} engines are")
 
 
-def _s(items: list[EngineStatus], one: str, many: str) -> str:
+def _s(items: Sequence[object], one: str, many: str) -> str:
     return one if len(items) == 1 else many

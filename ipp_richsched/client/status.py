@@ -11,7 +11,7 @@ import ipyparallel as ipp
 from ..wire.requests import STATUS
 from .asking import ask
 from .data import details_of, make, plain, when
-from .status_parts import EngineStatus, Example, QueuePart, Rates, WaitingTask
+from .status_parts import DeadEngine, EngineStatus, Example, QueuePart, Rates, WaitingTask
 from .status_text import as_html, as_text
 
 
@@ -57,6 +57,8 @@ class Status:
         How fast they come and end.
     engines : list of EngineStatus
         The registered engines.
+    dead : list of DeadEngine
+        Those that died with tasks whose answers may still come (`engine_grace`).
     queue : list of QueuePart
         The tasks by label, client and priority: 20 parts at most, those with the most unfinished
         tasks first.
@@ -91,6 +93,7 @@ class Status:
     last_failed: datetime | None
     rates: Rates
     engines: list[EngineStatus]
+    dead: list[DeadEngine]
     queue: list[QueuePart]
     queue_more: int
     oldest: list[WaitingTask]
@@ -144,6 +147,9 @@ def status(rc: ipp.Client, oldest: int = 10) -> Status:
         rates=lambda rates: make(Rates, rates),
         engines=lambda engines: [
             make(EngineStatus, engine, since=when, unreachable=when) for engine in engines
+        ],
+        dead=lambda engines: [
+            make(DeadEngine, engine, since=when, died=when, until=when) for engine in engines
         ],
         queue=lambda parts: [make(QueuePart, part) for part in parts],
         oldest=lambda tasks: [

@@ -47,6 +47,41 @@ class EngineStatus:
 
 
 @dataclass(frozen=True)
+class DeadEngine:
+    """An engine that died with tasks, whose answers may still come.
+
+    Attributes
+    ----------
+    id : int or None
+        Its number, as it was in `Client.ids`; None if the hub has not said it.
+    uuid : str
+        Its identity.
+    host : str or None
+        From where it connected, if that is known.
+    held : int
+        How many unfinished tasks it has.
+    task, label : str or None
+        The oldest of these, and its label.
+    since : datetime or None
+        Since when the engine had worked on it, if it had begun.
+    died : datetime
+        When it was known that it died.
+    until : datetime
+        When its tasks are given up there: they have failed, or are retried.
+    """
+
+    id: int | None
+    uuid: str
+    host: str | None
+    held: int
+    task: str
+    label: str | None
+    since: datetime | None
+    died: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
 class QueuePart:
     """The tasks of one priority, client and label, while some of them are not finished.
 

@@ -39,6 +39,8 @@ def check(state: State, prospects: Prospects, now: float) -> None:
         for engine in pool.engines.values():
             assert engine.load == len(engine.attempts), f"{engine} holds {len(engine.attempts)}"
             assert not pool.hwm or engine.load <= pool.hwm, f"{engine} is over the hwm"
+    for engine in state.dead:
+        assert not pool.has(engine), f"{engine} is dead and registered"
     _check_values(state)
     _check_tallies(state)
     sizes = Counter(task.group for task in queued)
@@ -98,6 +100,8 @@ def _check_task(state: State, prospects: Prospects, task: Task) -> None:
     if attempt is not None:
         held = attempt.engine.attempts.get(task.msg_id)
         assert held is attempt, f"{attempt} does not hold its engine"
+        is_known = pool.has(attempt.engine) or attempt.engine in state.dead
+        assert is_known, f"{attempt} is on an engine that nobody gives up"
         assert attempt.engine not in task.refused_by, f"{task} is where it was refused"
     queued = task.group is not None or task in state.backlog.unplaced
     assert queued == (task.state is READY), f"{task}: its group"

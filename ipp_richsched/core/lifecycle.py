@@ -324,7 +324,7 @@ class Lifecycle:
         self._causes.record(task.msg_id, cause, label)
         kind, ran = kind_of(reason), tried > 0
         self._tallies.count_failure(kind, task.msg_id, reason, cause, step.now, ran=ran)
-        self._rest(step, task, FAILED, engine, action, reason)
+        self._rest(step, task, FAILED, engine, action, reason, ran=ran)
 
     @staticmethod
     def warn(step: Step, notice: Notice) -> None:
@@ -346,8 +346,21 @@ class Lifecycle:
         answer: RelayReply | FailTask,
         why: Why = None,
         size: int | None = None,
+        ran: bool = True,
     ) -> None:
-        """Have a task finished; `why` it failed, and the `size` of its value, if it is known."""
+        """Have a task finished.
+
+        Parameters
+        ----------
+        step, task, state, engine, answer
+            What becomes of it.
+        why : Why
+            Why it failed.
+        size : int or None
+            The size of its value, if that is known.
+        ran : bool
+            Whether an engine ever had it.
+        """
         before = task.state
         task.move(state)
         succeeded = state is SUCCEEDED
@@ -369,7 +382,7 @@ class Lifecycle:
         if succeeded:
             self._note((step.now, msg_id, "succeeded", engine))
         else:
-            self._note((step.now, msg_id, "failed", (engine, why)))
+            self._note((step.now, msg_id, "failed", (engine, why, ran)))
         task.message = None  # others may still refer to the task
         after, follow = self._graph.pop(msg_id)
         if after:

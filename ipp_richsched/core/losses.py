@@ -32,6 +32,7 @@ class Losses:
 
     def __init__(self, state: State, lifecycle: Lifecycle, questions: Questions) -> None:
         self._pool = state.pool
+        self._dead = state.dead
         self._deadlines = state.deadlines
         self._max_crashes = state.settings.max_crashes
         self._unwanted = state.unwanted
@@ -42,6 +43,8 @@ class Losses:
         """Give up the attempts of a dead engine."""
         attempts = list(islice(engine.attempts.values(), step.deadlines_left + 1))
         self._end(step, attempts, (Kind.GRACE, engine), self._end_dead)
+        if not attempts:
+            del self._dead[engine]
 
     def end_lost(self, step: Step, verdict: Verdict) -> None:
         """Give up what an engine has lost."""

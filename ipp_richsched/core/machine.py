@@ -272,6 +272,7 @@ class SchedulerCore:
         if engine.attempts:
             self._lifecycle.warn(step, EngineGone(engine.ident, len(engine.attempts)))
             engine.grace = step.now + self._grace
+            self.state.dead[engine] = None
             self._deadlines.add(engine.grace, Kind.GRACE, engine)
             if self.state.stranded:  # whether it would have refused them, nobody knows
                 for msg_id in engine.attempts:

@@ -7,7 +7,7 @@ from collections import deque
 from .causes import Causes
 from .deadlines import Deadlines, Entry
 from .durations import Durations
-from .engines.engine import Attempt
+from .engines.engine import Attempt, Engine
 from .engines.pool import EnginePool
 from .events import CancelRequested
 from .graph import DependencyGraph, News
@@ -100,6 +100,8 @@ class State:
         What the user has set.
     pool : EnginePool
         The registered engines.
+    dead : dict of Engine to None
+        Those that died with attempts, whose grace has not ended; the first to die first.
     tasks : dict of str to Task
         Those that are not finished, by msg_id.
     wanted_back : dict of str to Cancellation
@@ -149,6 +151,7 @@ class State:
     ) -> None:
         self.settings = settings
         self.pool = pool
+        self.dead: dict[Engine, None] = {}
         self.tasks: dict[str, Task] = {}
         self.wanted_back: dict[str, Cancellation] = {}
         self.unwanted: dict[str, bytes] = {}

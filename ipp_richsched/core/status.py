@@ -20,6 +20,9 @@ PARTS = 20
 LOOKED_AT = 10_000
 """How many unfinished tasks are looked at to find the oldest that wait: engines may have many."""
 
+HELD = 100
+"""How many attempts of a dead engine are looked at: of others it is taken that tasks wait for them."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
@@ -54,6 +57,37 @@ class EngineStatus:
     since: float | None
     paused: bool
     unreachable: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadEngine:
+    """An engine that died with tasks, whose answers may still come.
+
+    Attributes
+    ----------
+    engine : bytes
+        Its identity.
+    held : int
+        How many unfinished tasks it has.
+    msg_id : str
+        The oldest of them.
+    label : str or None
+        The label of that.
+    since : float or None
+        Since when the engine had worked on it; None if it had not begun.
+    died : float
+        When it was known that it died.
+    until : float
+        When its tasks are given up there: they have failed, or are retried.
+    """
+
+    engine: bytes
+    held: int
+    msg_id: str
+    label: str | None
+    since: float | None
+    died: float
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +188,8 @@ class Status:
         How fast they come and end.
     engines : tuple of EngineStatus
         The registered engines, in the order in which they registered.
+    dead : tuple of DeadEngine
+        Those that died with tasks, whose grace has not ended; the first to die first.
     queue : tuple of QueuePart
         The tasks of a kind; those with the most unfinished ones first, then the largest.
     queue_more : int
@@ -178,6 +214,7 @@ class Status:
     failed_at: float | None
     rate: Rate
     engines: tuple[EngineStatus, ...]
+    dead: tuple[DeadEngine, ...]
     queue: tuple[QueuePart, ...]
     queue_more: int
     oldest: tuple[WaitingTask, ...]
@@ -233,6 +270,7 @@ def status_of(state: State, now: float, oldest: int) -> Status:
         state.tallies.failed_at,
         Rate(seconds, *(number / seconds if seconds else 0.0 for number in of_late)),
         tuple(_engine(state, engine) for engine in state.pool.engines.values()),
+        tuple(filter(None, (_dead(state, engine) for engine in state.dead))),
         parts,
         len(state.tasks) - sum(part.waiting + part.ready + part.assigned for part in parts),
         found,
@@ -254,6 +292,22 @@ def _engine(state: State, engine: Engine) -> EngineStatus:
         attempt.began if attempt is not None else None,
         bool(engine.paused & INTERRUPTED),
         lost if engine.paused & UNREACHED else None,
+    )
+
+
+def _dead(state: State, engine: Engine) -> DeadEngine | None:
+    """A dead engine, if tasks wait for it; O(`HELD`)."""
+    first, held = None, max(0, len(engine.attempts) - HELD)
+    for attempt in islice(engine.attempts.values(), HELD):
+        task = state.tasks.get(attempt.msg_id)
+        if task is not None and task.attempt is attempt:
+            first, held = first or (task, attempt), held + 1
+    if first is None:
+        return None
+    task, attempt = first
+    died = engine.grace - state.settings.engine_grace
+    return DeadEngine(
+        engine.ident, held, task.msg_id, task.rich.label, attempt.began, died, engine.grace
     )
 
 

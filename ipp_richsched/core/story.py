@@ -31,7 +31,7 @@ SUBMITTED, READY, ASSIGNED, AGAIN, SUCCEEDED, FAILED = (
 """What can happen to a task.  With it stands what it asked for (`SUBMITTED`: `RichFlags`; a
 `Submission`, if that is to be remembered with what it depends on), the engine
 (`ASSIGNED`, `SUCCEEDED`), how the attempt ended (`AGAIN`: `End`, why, and the retries that are
-left), or the engine and why it failed (`FAILED`)."""
+left), or the engine, why it failed, and whether an engine ever had it (`FAILED`)."""
 
 Line: TypeAlias = tuple[float, str, str, object]
 """When it was, the msg_id, what happened to the task, and what belongs to it."""
@@ -190,7 +190,7 @@ def rich_of(line: Line) -> RichFlags:
 
 
 def _shown(detail: object) -> str:
-    if detail is None or isinstance(detail, (RichFlags, Submission)):
+    if detail is None or isinstance(detail, (bool, RichFlags, Submission)):
         return ""
     if isinstance(detail, bytes):
         return detail.decode("utf8", "backslashreplace")

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from ..client.data import age, short
+from ..client.data import age, short, span
 from ..client.holdups import STUCK
 from ..client.status import QueuePart, Status
+from ..client.status_parts import DeadEngine
 from ..client.status_text import does, trouble
 
 BAR = 6
@@ -191,8 +192,11 @@ def _ends(names: Collection[str]) -> dict[str, str]:
 
 
 def engines(status: Status) -> Table:
-    """The engines; those with which something is wrong first, then those longest at a task."""
-    rows = []
+    """The engines; those with which something is wrong first, then those longest at a task.
+
+    Before them stand those that died with tasks, for as long as these may still be answered.
+    """
+    rows = [_dead(status, engine) for engine in status.dead]
     for engine in sorted(status.engines, key=trouble):
         numbers = (engine.done, engine.failed, engine.load)
         name = short(engine.uuid) if engine.id is None else f"{engine.id}"
@@ -202,7 +206,16 @@ def engines(status: Status) -> Table:
         cells = (name, what, *(f"{number:g}" for number in numbers), engine.host or "")
         values = (engine.id, engine.since, *numbers, engine.host)
         rows.append(Row(engine.uuid, cells, values, style, engine.task))
-    return Table("Engines", len(rows), rows)
+    return Table("Engines", len(status.engines), rows)
+
+
+def _dead(status: Status, engine: DeadEngine) -> Row:
+    name = short(engine.uuid) if engine.id is None else f"{engine.id}"
+    left = span(max(0.0, (engine.until - status.time).total_seconds()))
+    what = f"died with {engine.label or short(engine.task)}, given up in {left}"
+    cells = (name, what, "", "", f"{engine.held}", engine.host or "")
+    values = (engine.id, engine.since, None, None, engine.held, engine.host)
+    return Row(f"{engine.uuid} dead", cells, values, "bad", engine.task)
 
 
 def failures(status: Status) -> Table:

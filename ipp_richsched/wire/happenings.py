@@ -77,7 +77,7 @@ def _row(happening: Happening, sight: Sight, engines: set[bytes]) -> dict[str, A
             engine, why = None, detail[1]
             row["outcome"] = ENDS[detail[0]]
         else:
-            engine, why = detail
+            engine, why, row["ran"] = detail
             if cause is not None:
                 row["cause"] = cause_name(name_of(cause))
         row.update(sight.failure(msg_id, why))

@@ -165,6 +165,7 @@ STATUS = Request(
         "last_failed": _time,
         "rates": _object,
         "engines": _objects,
+        "dead": _objects,
         "queue": _objects,
         "queue_more": _whole,
         "oldest": _objects,

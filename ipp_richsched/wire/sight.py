@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..core.failures import Failure, TaskError, engine_name
-from ..core.status import EngineStatus, QueuePart, Status, WaitingTask
+from ..core.status import DeadEngine, EngineStatus, QueuePart, Status, WaitingTask
 from ..core.story import End
 from ..core.tale import Link, Tale, Try
 from ..core.tallies import Example
@@ -66,6 +66,7 @@ class Sight:
             "last_failed": self._teller.time(status.failed_at),
             "rates": asdict(status.rate),
             "engines": [self._engine(engine) for engine in status.engines],
+            "dead": [self._dead(engine) for engine in status.dead],
             "queue": [_part(part) for part in status.queue],
             "queue_more": status.queue_more,
             "oldest": [self._waiting(task) for task in status.oldest],
@@ -122,6 +123,17 @@ class Sight:
             "since": self._teller.time(engine.since),
             "paused": engine.paused,
             "unreachable": self._teller.time(engine.unreachable),
+        }
+
+    def _dead(self, engine: DeadEngine) -> dict[str, Any]:
+        return {
+            **self.place(engine.engine),
+            "held": engine.held,
+            "task": engine.msg_id,
+            "label": engine.label,
+            "since": self._teller.time(engine.since),
+            "died": self._teller.time(engine.died),
+            "until": self._teller.time(engine.until),
         }
 
     def _waiting(self, task: WaitingTask) -> dict[str, Any]:

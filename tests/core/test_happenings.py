@@ -224,12 +224,13 @@ def test_a_failure_tells_why_and_with_what_it_began() -> None:
     page = ask(driver)
     error = TaskError("ValueError", "bad")
     failed = find(page, "raises", FAILED)
-    assert failed.detail == (b"a", error)
+    assert failed.detail == (b"a", error, True)
     assert failed.cause == Cause("raises", error)
     failed = find(page, "next", FAILED)
     assert isinstance(failed.detail, tuple)
     assert failed.detail[0] is None
     assert isinstance(failed.detail[1], UnreachableDependency)
+    assert failed.detail[2] is False  # no engine ever had it
     assert failed.cause == Cause("raises", error)
     driver.reject("bad", "'after' is 3")
     assert find(ask(driver), "bad", FAILED).cause == Cause("bad", failure=Failure.INVALID_METADATA)

@@ -21,7 +21,7 @@ from ipp_richsched.core.flags import RichFlags
 from ipp_richsched.core.lifecycle import Lifecycle
 from ipp_richsched.core.rates import Lately
 from ipp_richsched.core.reasons import TimedOut
-from ipp_richsched.core.status import EngineStatus, QueuePart, Rate
+from ipp_richsched.core.status import HELD, DeadEngine, EngineStatus, QueuePart, Rate
 from ipp_richsched.core.story import End
 from ipp_richsched.core.tallies import CAUSES, OTHERS, Example, Tallies
 from ipp_richsched.core.task import TaskState
@@ -410,6 +410,54 @@ def test_an_engine_that_is_busy_with_what_nobody_waits_for_is_told() -> None:
     driver.submit("t", run_timeout=1.0, label="x")
     driver.wait(2)
     assert driver.status().engines == (EngineStatus(b"a", 1, 0, 1, "t", None, 100.0, False, None),)
+
+
+def test_an_engine_that_died_with_tasks_is_told_until_they_are_given_up() -> None:
+    driver = Driver("a", "b", hwm=2, engine_grace=4.0)
+    driver.submit("1", targets=["a"], label="fit")
+    driver.submit("2", targets=["a"], label="plot")
+    driver.wait(3)
+    driver.unregister("b")  # it held nothing
+    driver.unregister("a")
+    assert driver.status().engines == ()
+    driver.wait(1)
+    [dead] = driver.status().dead
+    assert dead == DeadEngine(b"a", 2, "1", "fit", 100.0, 103.0, 107.0)
+    driver.reply("a", "1")  # its answer was on the way
+    [dead] = driver.status().dead
+    assert dead == DeadEngine(b"a", 1, "2", "plot", 104.0, 103.0, 107.0)
+    driver.wait(3)
+    assert driver.status().dead == ()
+    assert driver.core.state.dead == {}
+
+
+def test_a_dead_engine_for_which_no_task_waits_is_not_told() -> None:
+    driver = Driver("a", hwm=2)
+    driver.submit("1", run_timeout=1.0)
+    driver.wait(1)  # it is answered, and the engine may still be at it
+    driver.unregister("a")
+    assert driver.status().dead == ()
+    driver.wait(5)
+    assert driver.core.state.dead == {}
+
+
+def test_an_engine_that_comes_back_under_its_name_is_told_twice_while_it_is_due() -> None:
+    driver = Driver("a")
+    driver.submit("1")
+    driver.unregister("a")
+    driver.register("a")
+    status = driver.status()
+    assert [engine.engine for engine in status.engines] == [b"a"]
+    assert [dead.engine for dead in status.dead] == [b"a"]
+
+
+def test_of_what_a_dead_engine_holds_no_more_than_some_is_looked_at() -> None:
+    driver = Driver("a", hwm=0)
+    for number in range(HELD + 3):
+        driver.submit(f"{number}")
+    driver.unregister("a")
+    [dead] = driver.status().dead
+    assert (dead.held, dead.msg_id) == (HELD + 3, "0")
 
 
 def test_an_engine_without_a_connection_is_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ipp_richsched.core.story import ASSIGNED, FAILED, SUBMITTED, SUCCEEDED
@@ -33,6 +34,15 @@ def judge_status(world: Any) -> None:
     assert (status.assigned, status.waiting + status.ready) == (assigned, queued)
     assert sum(status.reasons.values()) == status.failed
     assert {engine.engine for engine in status.engines} == world.engines.keys()
+    held = Counter(
+        (task.attempt.engine.ident, round(task.attempt.engine.died, 6))
+        for task in world.tasks.values()
+        if task.attempt is not None and not task.answers and task.attempt.engine.died is not None
+    )
+    told = Counter[tuple[bytes, float]]()
+    for dead in status.dead:
+        told[dead.engine, round(dead.died, 6)] += dead.held  # one may die twice at the same time
+    assert told == held, f"{told}, but {held}"
     asked = [task for task in status.oldest if world.tasks[task.msg_id].attempt is not None]
     assert len(status.oldest) - len(asked) + status.oldest_more == queued
     if not world.core.busy and len(status.oldest) < 100:
@@ -42,8 +52,8 @@ def judge_status(world: Any) -> None:
     if durations is not None:
         assigned_ever = [sum(each.queued.counts) for each in durations.by_label.values()]
         assert sum(assigned_ever) == sum(task.attempts for task in world.tasks.values())
-    told = sum(part.waiting + part.ready + part.assigned for part in status.queue)
-    assert told + status.queue_more == queued + assigned
+    unfinished = sum(part.waiting + part.ready + part.assigned for part in status.queue)
+    assert unfinished + status.queue_more == queued + assigned
     places = [world.tasks[task.msg_id].place for task in status.oldest]
     assert all(world.tasks[task.msg_id].event.client == task.client for task in status.oldest)
     assert places == sorted(places) or any(task.behind for task in world.tasks.values())
