@@ -26,8 +26,8 @@ from ipp_richsched.monitor.live.model import Loss
 from ipp_richsched.monitor.live.tasks import LiveTask
 
 from .processes import wait_for
-from .test_live import START, Scheduler, labelled, on
-from .test_status import NOW, engine, status_with, waiting
+from .test_live import START, Scheduler, dies, labelled, on
+from .test_status import NOW, dead, engine, status_with, waiting
 
 
 class Scripted:
@@ -378,6 +378,31 @@ def test_names_of_engines_are_not_written_over_each_other(high: int, shown: int)
     names = figure.yaxis[0].major_label_overrides
     assert len(names) == shown
     assert names[0] == "engine 0"
+
+
+def test_what_a_dead_engine_worked_on_is_marked_as_soon_as_that_is_known() -> None:
+    shown = Shown()
+    shown.play((0, "a", "assigned", {**labelled("fit"), **on("e1")}), time=3)
+    assert shown.column("running", "right") == [milliseconds(START + 3)]
+    assert not shown.column("on dead engines", "row")
+    died = dies(1, "e1", 4, task="a", label="fit")
+    shown.watch.live.note(status_with(dead=[died]), is_latest=True)
+    shown.play(time=6)
+    assert shown.column("running", "right") == [milliseconds(START + 4)]
+    assert shown.column("on dead engines", "right") == [milliseconds(START + 4)]
+    [text] = shown.column("on dead engines", "text")
+    assert text == "fit on engine 1, gone, its engine died: its answer may still come"
+    shown.play((9, "a", "failed", {**on("e1"), "kind": "engine_died"}))
+    shown.watch.live.note(status_with(), is_latest=True)
+    shown.page._update()
+    assert not shown.column("on dead engines", "row")
+    assert shown.column("recent", "right") == [milliseconds(START + 4)]
+
+
+def test_an_engine_that_died_is_in_the_table_while_its_tasks_may_be_answered() -> None:
+    html = words.engines(status_with(engines=[engine(0)], dead=[dead(3, label="fit", held=2)]))
+    assert re.sub(r"<[^>]+>", "|", html).replace("||", "|").count("|3|died with fit, given up in 4 s|")
+    assert html.index("died with fit") < html.index("idle")
 
 
 def test_labels_that_need_a_look_come_first() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from ipp_richsched.client.happenings import Happening, Happenings, Place
 from ipp_richsched.client.status import QueuePart
+from ipp_richsched.client.status_parts import DeadEngine
 from ipp_richsched.monitor.live import bars as bars_of_live
 from ipp_richsched.monitor.live import graph as graph_of_live
 from ipp_richsched.monitor.live import labels as labels_of_live
@@ -22,7 +23,7 @@ from ipp_richsched.monitor.live.model import Live
 from ipp_richsched.monitor.live.series import MOST, Series
 from ipp_richsched.monitor.live.tasks import LiveTask
 
-from .test_status import engine, status_with
+from .test_status import dead, engine, status_with
 
 START = 1_700_000_000.0
 
@@ -295,6 +296,59 @@ def test_an_engine_that_holds_something_is_not_called_gone(scheduler: Scheduler)
     scheduler.play((1, "a", "succeeded", on("e1")))
     live.note(status_with(engines=[]), is_latest=True)
     assert live.row_names == ["engine 1, gone"]
+
+
+def dies(number: int, uuid: str, when: float, **fields: Any) -> DeadEngine:
+    """An engine that died then."""
+    return dead(number, uuid=uuid, died=datetime.fromtimestamp(START + when, timezone.utc), **fields)
+
+
+def test_an_attempt_ends_when_its_engine_died_not_when_it_is_given_up(scheduler: Scheduler) -> None:
+    live = scheduler.play(*((0, name, "assigned", on("e1")) for name in "ab"))
+    live.note(status_with(dead=[dies(1, "e1", 2, task="a")]), is_latest=True)
+    assert live.row_names == ["engine 1, gone"]
+    failed = {"outcome": "failed", "kind": "engine_died"}
+    live = scheduler.play((7, "a", "again", failed), (7, "b", "again", failed))
+    assert attempts(live) == [
+        ("a", "engine 1, gone", 0, 2, "died"),
+        ("b", "engine 1, gone", 2, 2, "died"),
+    ]
+
+
+def test_an_answer_of_a_dead_engine_ends_its_attempt_when_it_comes(scheduler: Scheduler) -> None:
+    live = scheduler.play((0, "a", "assigned", on("e1")))
+    live.note(status_with(dead=[dies(1, "e1", 2, task="a")]), is_latest=True)
+    live = scheduler.play((3, "a", "succeeded", on("e1")))
+    assert attempts(live) == [("a", "engine 1, gone", 0, 3, "succeeded")]
+
+
+def test_an_engine_that_came_back_under_its_name_is_alive(scheduler: Scheduler) -> None:
+    live = scheduler.play((0, "a", "assigned", on("e1")))
+    back = replace(engine(1), uuid="e1")
+    live.note(status_with(engines=[back], dead=[dies(1, "e1", 2, task="a")]), is_latest=True)
+    assert live.row_names == ["engine 1"]
+    assert [each.died for each in live.engines] == [None]
+
+
+def test_who_comes_late_sees_what_dead_engines_worked_on(scheduler: Scheduler) -> None:
+    live = scheduler.play((100, "b", "assigned", {**labelled("fit"), **on("e2")}), missed=True)
+    since = datetime.fromtimestamp(START + 90, timezone.utc)
+    died = dies(1, "e1", 99, task="a", label="load", since=since)
+    live.note(status_with(engines=[replace(engine(2), uuid="e2")], dead=[died]), is_latest=True)
+    assert states(live) == {"b": "running", "a": "running"}
+    assert live.row_names == ["engine 2", "engine 1, gone"]
+    assert [each.died for each in live.engines] == [None, START + 99]
+
+
+def test_who_comes_late_is_told_whether_a_task_ever_ran(scheduler: Scheduler) -> None:
+    live = scheduler.play(
+        (100, "a", "ready", labelled("fit")),
+        (101, "a", "failed", {"kind": "timed_out", "ran": True}),
+        (100, "b", "ready", labelled("fit")),
+        (101, "b", "failed", {"kind": "timed_out", "ran": False}),
+        missed=True,
+    )
+    assert states(live) == {"a": "failed", "b": "never ran"}
 
 
 def test_what_may_have_finished_in_a_gap_is_not_lost(scheduler: Scheduler) -> None:

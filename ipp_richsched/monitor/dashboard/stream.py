@@ -27,8 +27,10 @@ _HATCHED = 200  # so many bars that did not end well are hatched at most
 _WIDTH = 10.0  # seconds that are shown at least
 
 _COLUMNS = ["row", "left", "right", "colour", "border", "width", "text", "task"]
+_DEAD = ["row", "left", "right", "text", "task"]
 _HATCHES = {"failed": "/", "died": "x", "lost": "-"}
 _BORDERS = {"failed": "#C0392B", "died": "#000000", "lost": "#777777", "given back": "#0072B2"}
+_DIED = "its engine died: its answer may still come"
 _MARKS = {"died": ("x", "#000000", 12), "given back": ("circle_cross", "#0072B2", 8)}
 
 
@@ -69,6 +71,7 @@ class Stream:
         self._hatched = ColumnDataSource(
             {"row": [], "left": [], "right": [], "hatch": [], "colour": []}
         )
+        self._dead = ColumnDataSource({name: [] for name in _DEAD}, name="on dead engines")
         self._lit = ColumnDataSource(
             {"row": [], "left": [], "right": [], "colour": []}, name="lit bars"
         )
@@ -83,7 +86,7 @@ class Stream:
     def sources(self) -> list[ColumnDataSource]:
         """Those in which a task may be chosen."""
         sources = [self._old.source, self._recent, self._running, self._detail]
-        return [*sources, *self._marks.values()]
+        return [*sources, *self._marks.values(), self._dead]
 
     def update(self, now: float) -> None:
         """Show what has changed; it is now this late."""
@@ -94,6 +97,7 @@ class Stream:
         self._stream_recent()
         self._old.update()
         self._running.data = self._works_on(now)
+        self._mark_dead()
         if self._is_followed:
             self._follow()
 
@@ -162,12 +166,28 @@ class Stream:
             hatch_scale=7,
             hatch_weight=1,
         )
-        for state, (shape, colour, size) in _MARKS.items():
+        plot.hbar(
+            y="row",
+            height=0.82,
+            left="left",
+            right="right",
+            source=self._dead,
+            fill_color=None,
+            line_color=_BORDERS["died"],
+            line_width=2,
+            hatch_pattern=_HATCHES["died"],
+            hatch_color=_BORDERS["died"],
+            hatch_scale=7,
+            hatch_weight=1,
+        )
+        marked = [("time", state, self._marks[state]) for state in _MARKS]
+        for time, state, source in (*marked, ("right", "died", self._dead)):
+            shape, colour, size = _MARKS[state]
             things.append(
                 plot.scatter(
-                    "time",
+                    time,
                     "row",
-                    source=self._marks[state],
+                    source=source,
                     marker=shape,
                     size=size,
                     line_width=3 if state == "died" else 1.5,
@@ -252,17 +272,27 @@ class Stream:
             self._hatched.stream(columns_of(self._hatched.column_names, rows), rollover=_HATCHED)
 
     def _works_on(self, now: float) -> Columns:
-        """What engines work on, up to now."""
+        """What engines work on, up to now, or to their death."""
         rows = []
-        end = milliseconds(now)
         for engine in self._live.engines:
             held = engine.works_on
             if held is not None and held.since is not None:
-                task = held.task
-                text = f"{name_of(task)} on {self._live.row_names[engine.row]}, still running"
-                bar = (engine.row, milliseconds(held.since), end, self._colour(task.group))
+                task, end = held.task, now if engine.died is None else engine.died
+                how = "still running" if engine.died is None else _DIED
+                text = f"{name_of(task)} on {self._live.row_names[engine.row]}, {how}"
+                ends = milliseconds(held.since), milliseconds(end)
+                bar = (engine.row, *ends, self._colour(task.group))
                 rows.append((*bar, "#000000", 1.0, text, task.number))
         return columns_of(_COLUMNS, rows)
+
+    def _mark_dead(self) -> None:
+        """Mark what engines worked on that have died, as long as it may still be answered."""
+        columns = self._running.data
+        died = {engine.row for engine in self._live.engines if engine.died is not None}
+        places = [place for place, row in enumerate(columns["row"]) if row in died]
+        found = {name: [columns[name][place] for place in places] for name in _DEAD}
+        if places or self._dead.data["row"]:
+            self._dead.data = found
 
     def _thinned(self, bar: Thin) -> tuple[Any, ...]:
         state = END_STATES[bar.end_state]

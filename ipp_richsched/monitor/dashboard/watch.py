@@ -195,7 +195,8 @@ class Watch:
         if answer.mark != self._mark:
             return  # they were asked for once more before those of the last answer were taken in
         if answer.status is not None and not self.live.row_names:
-            self.live.engines.note(answer.status.engines)  # so that rows are in order
+            # so that rows are in order
+            self.live.engines.note(answer.status.engines, answer.status.dead)
         for page in answer.happenings:
             self.live.take(page)
             self._mark = page.mark  # not before: what was not taken in is asked for again

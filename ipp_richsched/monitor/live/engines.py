@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from ...client.data import short
 from ...client.happenings import Place
 from ...client.status import EngineStatus
+from ...client.status_parts import DeadEngine
 from .tasks import LiveEngine
 
 GONE = ", gone"
@@ -45,13 +46,34 @@ class Engines:
         self.places = {}
         self._engines = {}
 
-    def note(self, engines: Iterable[EngineStatus]) -> None:
-        """Give each registered engine its row, in the order of numbers, and mark who has gone."""
-        # who holds something may have come just after the status was told
-        gone = set(range(len(self.row_names))) - {each.row for each in self if each.held}
-        for engine in sorted(engines, key=lambda each: (each.id is None, each.id or 0, each.uuid)):
+    def note(
+        self, engines: Collection[EngineStatus], dead: Collection[DeadEngine] = ()
+    ) -> None:
+        """Give each engine its row, in the order of numbers, and mark who has died or gone.
+
+        Parameters
+        ----------
+        engines : collection of EngineStatus
+            Those that are registered.
+        dead : collection of DeadEngine
+            Those that died with tasks that are not given up yet.
+        """
+        registered = {each.uuid for each in engines}
+        # one that came back under its name may hold tasks of both of its lives: it is alive
+        gone_with_tasks = [each for each in dead if each.uuid not in registered]
+        died = {each.uuid: each.died.timestamp() for each in gone_with_tasks}
+        told = [*engines, *gone_with_tasks]
+        for engine in sorted(told, key=lambda each: (each.id is None, each.id or 0, each.uuid)):
             self.places[engine.uuid] = Place(engine.id, engine.uuid, engine.host)
-            gone.discard(self._row(engine.uuid))
+            self._row(engine.uuid)
+        for uuid in died:
+            self[uuid].died = died[uuid]
+        for uuid in self._engines.keys() - died.keys():
+            self._engines[uuid].died = None
+        # who holds something may have come just after the status was told
+        there = {each.row for each in self if each.held and each.died is None}
+        there |= {self._row(uuid) for uuid in registered}
+        gone = set(range(len(self.row_names))) - there
         for row in gone:
             self.row_names[row] = self.row_names[row].removesuffix(GONE) + GONE
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ...client.happenings import Happening, Happenings
 from ...client.status import EngineStatus, Status
+from ...client.status_parts import DeadEngine
 from .bars import Bars
 from .engines import Engines
 from .graph import Graph
@@ -174,13 +175,13 @@ class Live:
         is_latest : bool
             Whether all that had happened by then was taken in.
         """
-        self.engines.note(status.engines)
+        self.engines.note(status.engines, status.dead)
         if is_latest:
             self._unfinished_told = status.waiting + status.ready + status.assigned
             if not self.is_whole:
-                self._note_work(status.engines)
+                self._note_work((*status.dead, *status.engines))
 
-    def _note_work(self, engines: Iterable[EngineStatus]) -> None:
+    def _note_work(self, engines: Iterable[EngineStatus | DeadEngine]) -> None:
         """Learn what engines work on, where it is forgotten that they were sent it."""
         for engine in engines:
             if engine.task is None or engine.since is None:
@@ -285,7 +286,9 @@ class Live:
         task = self._task(each)
         self._close(task, each.when, _failed(each.kind))
         task.reason = each.reason
-        has_run = task.bars or each.engine is not None or task.state == "unknown"
+        has_run = each.ran
+        if has_run is None:  # a scheduler of an earlier version does not say it
+            has_run = bool(task.bars) or each.engine is not None or task.state == "unknown"
         self._move(task, "failed" if has_run else "never ran", each.when)
         self.series.count(each.when, 3)
         if each.cause is None:
@@ -354,6 +357,8 @@ class Live:
         engine, task.at = task.at, None
         if engine is None:
             return None
+        if end_state == "died" and engine.died is not None:
+            when = min(when, engine.died)  # from then on its answer was waited for
         since, following = engine.give(task, when)
         if following is not None:
             self._move(following, "running", when)

@@ -107,13 +107,16 @@ class LiveEngine:
         The row in which its attempts are drawn.
     held : dict of int to Held
         What it holds, by the numbers of the tasks; it works on the first one.
+    died : float or None
+        When it died, if it has, and its tasks are not given up yet.
     """
 
-    __slots__ = ("held", "row")
+    __slots__ = ("died", "held", "row")
 
     def __init__(self, row: int) -> None:
         self.row = row
         self.held: dict[int, Held] = {}
+        self.died: float | None = None
 
     @property
     def works_on(self) -> Held | None:
