@@ -26,7 +26,7 @@ from ipp_richsched.monitor import asker
 from ipp_richsched.monitor.dashboard.beside import dashboard
 from ipp_richsched.monitor.dashboard.thread import Dashboard
 from ipp_richsched.monitor.dashboard.words import NAME, shortened
-from ipp_richsched.wire.requests import REQUEST
+from ipp_richsched.wire.requests import ANSWER, REQUEST
 
 from .browser import Browser, browser  # noqa: F401
 from .chaos_load import hold
@@ -281,6 +281,42 @@ def test_a_page_that_was_cut_off_comes_back(
     has(browser, "#age", "live")
 
 
+@pytest.mark.slow(15)
+def test_the_top_says_so_as_soon_as_nothing_answers(
+    rc: ipp.Client,
+    board: Dashboard,
+    browser: Browser,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def seen() -> tuple[str, str, str]:
+        """The corner, the headline and the totals of one moment."""
+        script = "return arguments[0].map((each) => document.querySelector(each).innerText)"
+        corner, headline, totals = browser.run(
+            script, ["#age", "#verdict li:first-child", "#totals"]
+        )
+        return corner, headline, totals
+
+    browser.open(board.url)
+    has(browser, "#age", "live")
+    has(browser, "#totals", "finish")
+    assert "NO ANSWER" not in text(browser, "#verdict")
+    with monkeypatch.context() as patched:
+        patched.setitem(rc._queue_handlers, ANSWER, lambda answer: None)
+        corner, headline, totals = wait_for(
+            lambda: (now := seen())[0].startswith("NO ANSWER") and now, "nothing that answers"
+        )
+        # the client that asks gives up after 10 s only
+        assert "NO ANSWER" in headline
+        assert re.search(r"Nothing has answered for \d+ s\. .* as of \d\d:\d\d:\d\d\.", headline)
+        assert "finish" not in totals
+        has(browser, "#verdict li:first-child", "has not answered 'status' for 10 s", "is as of")
+        assert text(browser, "#verdict").count("NO ANSWER") == 1
+        assert "finish" not in text(browser, "#totals")
+    has(browser, "#age", "live")
+    has(browser, "#totals", "finish")
+    assert "NO ANSWER" not in text(browser, "#verdict")
+
+
 # -- who may see it ----------------------------------------------------------------------
 
 
@@ -384,7 +420,7 @@ def test_the_command_goes_on_after_the_controller_was_restarted(
         assert len(browser.column("running", "task")) == 1
 
         cluster.controller.interrupt()
-        has(browser, "#verdict li:first-child", "NO ANSWER", "what is below is from before")
+        has(browser, "#verdict li:first-child", "NO ANSWER", "What is below is as of")
         has(browser, "#age", "NO ANSWER")
         cluster.start_controller()
         lost = ("FAILED", "2 tasks were lost", "Submit them again")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bokeh.core.properties import Int, String
+from bokeh.core.properties import Float, Int, String
 from bokeh.document import Document
 from bokeh.model import DataModel
 from bokeh.models import CustomJS
@@ -46,9 +46,14 @@ class Choice(DataModel):
 
 
 class Pulse(DataModel):
-    """Grows with each answer of the scheduler, so that the page knows that it is fresh."""
+    """Grows with each answer of the scheduler, so that the page knows that it is fresh.
+
+    With it goes how many seconds old the answer is, and when it came.
+    """
 
     answers: Any = Int(default=0)
+    age: Any = Float(default=0)
+    as_of: Any = String(default="")
 
 
 class DashboardPage:
@@ -114,7 +119,15 @@ class DashboardPage:
         finally:  # what holds the run up is said, whatever is wrong with a figure
             for name, write in self._written().items():
                 self._words[name].html = write()
-            self._pulse.answers = self._watch.answers
+            self._beat()
+
+    def _beat(self) -> None:
+        """Let the page know how fresh it is; `answers` comes last, since it looks then."""
+        watch = self._watch
+        if watch.status is not None:
+            self._pulse.as_of = words.as_of(watch.status)
+        self._pulse.age = watch.age
+        self._pulse.answers = watch.answers
 
     def _written(self) -> dict[str, Callable[[], str]]:
         """What is written where, as long as it is known."""

@@ -105,6 +105,7 @@ class Watch:
         self.stories: dict[str, Story] = {}
         self.error: str | None = None
         self.answers = 0
+        self._answered_at = 0.0
         self._source = source
         self._pages: list[Page] = []
         self._mark = ""
@@ -139,6 +140,11 @@ class Watch:
     def ask_now(self) -> None:
         """Ask without waiting until it is time."""
         self._asker.ask_now()
+
+    @property
+    def age(self) -> float:
+        """How many seconds ago there was an answer, if there was one."""
+        return time.monotonic() - self._answered_at if self.answers else 0.0
 
     def critical_path(self) -> list[LiveTask]:
         """The critical path: of many tasks as it was a few seconds ago, since it takes a while."""
@@ -186,6 +192,7 @@ class Watch:
             self.stories[story.msg_id] = story
         if self.error is None:
             self.answers += 1
+            self._answered_at = time.monotonic()
         if answer.happenings and answer.happenings[-1].more:
             self._asker.ask_now()
         for each in self._pages:

@@ -53,6 +53,11 @@ def clock(when: float) -> str:
     return f"{datetime.fromtimestamp(when):%H:%M:%S}"
 
 
+def as_of(status: Status) -> str:
+    """When things stood so."""
+    return clock(status.time.timestamp())
+
+
 # -- above the panels --------------------------------------------------------------------
 
 
@@ -66,8 +71,8 @@ def verdict(
     """
     found: list[tuple[str, str, str]] = []
     if error is not None:
-        more = " Trying again; what is below is from before." if answers else " Trying again."
-        found.append(("none", "NO ANSWER", f"{_sentence(error.rstrip('.'))}{more}"))
+        before = f" What is below is as of {as_of(status)}." if status and answers else ""
+        found.append(("none", "NO ANSWER", f"{_sentence(error.rstrip('.'))} Trying again.{before}"))
     told = holdups(status) if status is not None else []
     if losses:  # this has a place, whatever else there is
         lost = Holdup(Level.FAILED, _lost(losses))
@@ -126,7 +131,7 @@ def totals(status: Status) -> str:
     )
     return (
         f'<div class="all">{_bar(states)}<b class="share">{share}</b></div>'
-        f'<div class="numbers">{numbers}<span class="pale">{_pace(rate)}{left}</span></div>'
+        f'<div class="numbers">{numbers}<span class="pale pace">{_pace(rate)}{left}</span></div>'
     )
 
 
