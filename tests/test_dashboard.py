@@ -302,7 +302,7 @@ def test_the_top_says_so_as_soon_as_nothing_answers(
     assert "NO ANSWER" not in text(browser, "#verdict")
     with monkeypatch.context() as patched:
         patched.setitem(rc._queue_handlers, ANSWER, lambda answer: None)
-        corner, headline, totals = wait_for(
+        _, headline, totals = wait_for(
             lambda: (now := seen())[0].startswith("NO ANSWER") and now, "nothing that answers"
         )
         # the client that asks gives up after 10 s only

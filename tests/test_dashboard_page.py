@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from ipp_richsched.client.happenings import Happening, Happenings, Place
 from ipp_richsched.client.status import Rates, Status
 from ipp_richsched.client.why import Story
 from ipp_richsched.monitor.dashboard import keys, words
+from ipp_richsched.monitor.dashboard.look import GROUPS as LABEL_COLOURS
 from ipp_richsched.monitor.dashboard.look import OTHER_GROUPS, STATES, milliseconds
 from ipp_richsched.monitor.dashboard.page import DashboardPage
 from ipp_richsched.monitor.dashboard.watch import Answer, Watch
@@ -255,6 +257,10 @@ def test_what_may_have_finished_while_nobody_looked_is_not_called_lost() -> None
     assert (level, text.partition(":")[0]) == ("failed", "3 tasks may be lost")
     assert f"had not finished at {words.clock(START)}, and then nobody looked" in text
     assert "Submit" not in text
+    losses = [Loss(START, 2, []), *losses, Loss(START + 80, 4, [], START + 70)]
+    [(_, surely), (_, perhaps), _] = line(words.verdict(status_with(), None, 1, losses))
+    assert surely.startswith("2 tasks were lost")
+    assert perhaps.startswith("7 tasks may be lost: they had not finished 2 times, the last at")
     shown = Shown()
     shown.play((0, "a", "submitted", labelled("fit")))
     shown.watch.add(shown.page)
@@ -300,6 +306,31 @@ def test_the_colours_are_named_and_those_that_have_none_are_named_together() -> 
     assert f'background:{OTHER_GROUPS}"></i>more' in shown.html("labels")
     colours = re.findall(r"background:(#\w+)", key)
     assert len({*colours}) == COLOURS + 1
+
+
+def test_no_label_looks_like_a_state_or_like_another_label() -> None:
+    assert len({*LABEL_COLOURS}) == len(LABEL_COLOURS) == COLOURS
+    colours = {**{each: each for each in LABEL_COLOURS}, **STATES, "other labels": OTHER_GROUPS}
+    for name, other in combinations(colours, 2):
+        if name in LABEL_COLOURS:
+            assert distance(colours[name], colours[other]) > 20, f"{name} looks like {other}"
+
+
+def distance(first: str, second: str) -> float:
+    """How different two colours look: the distance in the space CIE Lab."""
+    return math.dist(lab(first), lab(second))
+
+
+def lab(colour: str) -> tuple[float, float, float]:
+    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (
+        share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares
+    )
+    x = (0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.9505
+    y = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    z = (0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.0888
+    x, y, z = (v ** (1 / 3) if v > 0.008856 else 7.787 * v + 16 / 116 for v in (x, y, z))
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
 def test_bars_of_a_label_that_gave_its_colour_to_another_one_become_grey() -> None:
@@ -401,7 +432,9 @@ def test_what_a_dead_engine_worked_on_is_marked_as_soon_as_that_is_known() -> No
 
 def test_an_engine_that_died_is_in_the_table_while_its_tasks_may_be_answered() -> None:
     html = words.engines(status_with(engines=[engine(0)], dead=[dead(3, label="fit", held=2)]))
-    assert re.sub(r"<[^>]+>", "|", html).replace("||", "|").count("|3|died with fit, given up in 4 s|")
+    assert (
+        re.sub(r"<[^>]+>", "|", html).replace("||", "|").count("|3|died with fit, given up in 4 s|")
+    )
     assert html.index("died with fit") < html.index("idle")
 
 

@@ -300,7 +300,9 @@ def test_an_engine_that_holds_something_is_not_called_gone(scheduler: Scheduler)
 
 def dies(number: int, uuid: str, when: float, **fields: Any) -> DeadEngine:
     """An engine that died then."""
-    return dead(number, uuid=uuid, died=datetime.fromtimestamp(START + when, timezone.utc), **fields)
+    return dead(
+        number, uuid=uuid, died=datetime.fromtimestamp(START + when, timezone.utc), **fields
+    )
 
 
 def test_an_attempt_ends_when_its_engine_died_not_when_it_is_given_up(scheduler: Scheduler) -> None:

@@ -21,7 +21,7 @@ LOOKED_AT = 10_000
 """How many unfinished tasks are looked at to find the oldest that wait: engines may have many."""
 
 HELD = 100
-"""How many attempts of a dead engine are looked at: of others it is taken that tasks wait for them."""
+"""How many attempts of a dead engine are looked at: tasks are taken to wait for all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +223,8 @@ class Status:
 
 def status_of(state: State, now: float, oldest: int) -> Status:
     """How things stand; O(engines), and nothing that grows with the number of tasks.
+
+    Engines that died with tasks count as engines until these are given up.
 
     Parameters
     ----------

@@ -8,9 +8,8 @@ from typing import Any
 from bokeh.models import DatetimeTickFormatter
 
 from ...workflows.palette import STATES as _STATES
-from ...workflows.palette import group_colours
 from ..figures.look import blank
-from ..live.labels import COLOURS, Labels
+from ..live.labels import Labels
 
 STATES = {
     "waiting": _STATES["waiting"],
@@ -21,8 +20,17 @@ STATES = {
 }
 """By the state of a task."""
 
-*GROUPS, OTHER_GROUPS = group_colours([f"{number}" for number in range(COLOURS + 1)]).values()
-"""By the number of the colour of a label; and that of all other labels."""
+GROUPS = (
+    *("#3CA683", "#A85FCB", "#A1785C", "#ADE69A"),
+    *("#5A69AD", "#E6B9A6", "#7A9843", "#474E6D"),
+)
+"""By the number of the colour of a label.
+
+Labels and states are side by side here: no label looks like a state, nor does it to those who
+cannot tell red from green."""
+
+OTHER_GROUPS = "#CFCFCF"
+"""That of all labels that have none of their own."""
 
 CHOSEN, PARENT, CHILD = "#C0392B", "#0072B2", "#D55E00"
 """What marks a task that was chosen, what it waited for, and what waits for it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from html import escape
 
@@ -74,11 +74,10 @@ def verdict(
         before = f" What is below is as of {as_of(status)}." if status and answers else ""
         found.append(("none", "NO ANSWER", f"{_sentence(error.rstrip('.'))} Trying again.{before}"))
     told = holdups(status) if status is not None else []
-    if losses:  # this has a place, whatever else there is
-        lost = Holdup(Level.FAILED, _lost(losses))
-        room = SENTENCES - len(found) - 1
-        worse = sum(holdup.level > lost.level for holdup in told[:room])
-        told = [*told[:worse], lost, *told[worse:room]]
+    lost = [Holdup(Level.FAILED, text) for text in _lost(losses)]
+    room = SENTENCES - len(found) - len(lost)  # this has a place, whatever else there is
+    worse = sum(holdup.level > Level.FAILED for holdup in told[:room])
+    told = [*told[:worse], *lost, *told[worse:room]]
     found += [(holdup.level.name.lower(), holdup.level.word, holdup.text) for holdup in told]
     if not found:
         found.append(("wait", "...", "The scheduler is asked how things stand."))
@@ -88,24 +87,30 @@ def verdict(
     )
 
 
-def _lost(losses: Sequence[Loss]) -> str:
-    number = sum(loss.number for loss in losses)
-    one = number == 1
-    unseen = max((loss.seen for loss in losses if loss.seen is not None), default=None)
-    what, they, them = ("1 task was", "it", "it") if one else (f"{number:,} tasks were", *_THEM)
-    last = clock(losses[-1].when)
-    when = f"at {last}" if len(losses) == 1 else f"{len(losses):,} times, the last at {last}"
-    if unseen is None:
-        return (
+def _lost(losses: Sequence[Loss]) -> Iterator[str]:
+    """A sentence of what was lost, and one of what may have finished while nobody looked."""
+    lost = [loss for loss in losses if loss.seen is None]
+    if lost:
+        number, last = sum(loss.number for loss in lost), clock(lost[-1].when)
+        what, they, them = (
+            ("1 task was", "it", "it") if number == 1 else (f"{number:,} tasks were", *_THEM)
+        )
+        when = f"at {last}" if len(lost) == 1 else f"{len(lost):,} times, the last at {last}"
+        yield (
             f"{what} lost: {they} had not finished when the controller went. Another one was"
             f" started {when}, and knows nothing of {them}. Submit {them} again."
         )
-    some = "it" if one else "some of them"
-    return (
-        f"{'1 task' if one else f'{number:,} tasks'} may be lost: {they} had not finished at"
-        f" {clock(unseen)}, and then nobody looked. Another controller was started since, and knows"
-        f" nothing of {them}; {some} may have finished before."
-    )
+    perhaps = [(loss.number, loss.seen) for loss in losses if loss.seen is not None]
+    if perhaps:
+        number, seen = sum(number for number, _ in perhaps), clock(perhaps[-1][1])
+        what, they, them = ("1 task", "it", "it") if number == 1 else (f"{number:,} tasks", *_THEM)
+        some = "it" if number == 1 else "some of them"
+        when = f"at {seen}" if len(perhaps) == 1 else f"{len(perhaps):,} times, the last at {seen}"
+        yield (
+            f"{what} may be lost: {they} had not finished {when}, and then nobody looked. Another"
+            f" controller was started since, and knows nothing of {them}; {some} may have finished"
+            " before."
+        )
 
 
 def totals(status: Status) -> str:

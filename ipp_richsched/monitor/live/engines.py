@@ -46,9 +46,7 @@ class Engines:
         self.places = {}
         self._engines = {}
 
-    def note(
-        self, engines: Collection[EngineStatus], dead: Collection[DeadEngine] = ()
-    ) -> None:
+    def note(self, engines: Collection[EngineStatus], dead: Collection[DeadEngine] = ()) -> None:
         """Give each engine its row, in the order of numbers, and mark who has died or gone.
 
         Parameters
@@ -62,7 +60,7 @@ class Engines:
         # one that came back under its name may hold tasks of both of its lives: it is alive
         gone_with_tasks = [each for each in dead if each.uuid not in registered]
         died = {each.uuid: each.died.timestamp() for each in gone_with_tasks}
-        told = [*engines, *gone_with_tasks]
+        told: list[EngineStatus | DeadEngine] = [*engines, *gone_with_tasks]
         for engine in sorted(told, key=lambda each: (each.id is None, each.id or 0, each.uuid)):
             self.places[engine.uuid] = Place(engine.id, engine.uuid, engine.host)
             self._row(engine.uuid)
