@@ -21,8 +21,8 @@ STATES = {
 """By the state of a task."""
 
 GROUPS = (
-    *("#3CA683", "#A85FCB", "#A1785C", "#ADE69A"),
-    *("#5A69AD", "#E6B9A6", "#7A9843", "#474E6D"),
+    *("#3CA683", "#A85FCB", "#E6B9A6", "#5A69AD"),
+    *("#ADE69A", "#A1785C", "#7A9843", "#474E6D"),
 )
 """By the number of the colour of a label.
 

@@ -14,6 +14,7 @@ from bokeh.models import CustomJS
 
 from . import keys, words
 from .dag import Dag
+from .look import EDGE
 from .rates import Rates
 from .stream import Stream
 from .watch import Watch
@@ -99,7 +100,7 @@ class DashboardPage:
             document.add_root(figure)
         document.title = "ipp_richsched"
         document.template = _TEMPLATE  # type: ignore[assignment]
-        document.template_variables.update(_PARTS, cluster=cluster)
+        document.template_variables.update(_PARTS, cluster=cluster, edge=EDGE)
 
     def tell(self) -> None:
         """There is something new."""

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bokeh.events import RangesUpdate, Reset
-from bokeh.models import ColumnDataSource, FixedTicker, Node, Range1d
-from bokeh.models.annotations import BoxAnnotation
+from bokeh.models import ColumnDataSource, FixedTicker, Range1d
 
 from ..figures.look import INK, PALE, add_tools
 from ..live.bars import END_STATES, RECENT, Thin
@@ -25,7 +24,6 @@ _NAME = 13  # pixels that the name of a row takes
 _HIGH = 240  # pixels of the rows, about, before the browser has said it
 _LIT = 300  # so many bars of other tasks are marked at most
 _HATCHED = 200  # so many bars that did not end well are hatched at most
-_BORDER = 2  # pixels that the border of a bar takes at most
 _WIDTH = 10.0  # seconds that are shown at least
 
 _COLUMNS = ["row", "left", "right", "colour", "border", "width", "text", "task"]
@@ -208,15 +206,6 @@ class Stream:
             line_color="colour",
             line_width=3,
         )
-        # Bokeh draws the border of a bar that is out of sight at the edge at which it left
-        edge = {"left": (0, _BORDER), "right": (-_BORDER, 0)}
-        for side, offsets in edge.items():
-            left, right = (Node(target="frame", symbol=side, offset=each) for each in offsets)
-            plot.add_layout(
-                BoxAnnotation(
-                    left=left, right=right, fill_color="#FFFFFF", fill_alpha=1, line_color=None
-                )
-            )
         add_tools(plot, things)
         plot.on_event(RangesUpdate, self._look_closer)
         plot.on_event(Reset, self._look_at_all)
