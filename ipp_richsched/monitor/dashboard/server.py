@@ -29,7 +29,7 @@ HOST = "127.0.0.1"
 """Where it is served: nobody else's machine reaches that."""
 
 _SIGNED_FOR = 7 * 86_400
-"""Seconds in which a page that has lost its connection may take it up again."""
+"""Seconds in which a page that was loaded may open its connection."""
 
 _UNUSED = 3_000
 """Milliseconds after which a page that nobody looks at any more is forgotten."""
