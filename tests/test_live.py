@@ -330,6 +330,10 @@ def test_an_engine_that_came_back_under_its_name_is_alive(scheduler: Scheduler) 
     live.note(status_with(engines=[back], dead=[dies(1, "e1", 2, task="a")]), is_latest=True)
     assert live.row_names == ["engine 1"]
     assert [each.died for each in live.engines] == [None]
+    live.note(status_with(dead=[dies(1, "e1", 2)]), is_latest=True)
+    assert [each.died for each in live.engines] == [START + 2]
+    live.note(status_with(engines=[back]), is_latest=True)
+    assert [each.died for each in live.engines] == [None]
 
 
 def test_who_comes_late_sees_what_dead_engines_worked_on(scheduler: Scheduler) -> None:

@@ -294,6 +294,7 @@ def test_what_happened_is_told_from_mark_to_mark(start: Start) -> None:
     assert failed["reason"] == "it raised ValueError: failed"
     assert (next_failed["msg_id"], next_failed["cause"]) == (waits, "ValueError")
     assert next_failed["kind"] == "unreachable_dependency"
+    assert (failed["ran"], next_failed["ran"]) == (True, False)
     assert "engine" not in next_failed
     assert happened(later["mark"])["happenings"] == []
 

@@ -236,6 +236,16 @@ def test_a_failure_tells_why_and_with_what_it_began() -> None:
     assert find(ask(driver), "bad", FAILED).cause == Cause("bad", failure=Failure.INVALID_METADATA)
 
 
+def test_a_task_that_was_sent_in_vain_only_never_ran() -> None:
+    driver = Driver("a")
+    driver.submit("t", timeout=0.01)
+    driver.unreachable("a", "t")
+    driver.wait(0.01)
+    detail = find(ask(driver), "t", FAILED).detail
+    assert isinstance(detail, tuple)
+    assert detail[2] is False
+
+
 @pytest.mark.parametrize("ids", [0, 1, story.KEPT, story.KEPT + 1])
 def test_the_story_of_a_task_is_the_same_with_and_without_dependencies(ids: int) -> None:
     driver = Driver("a")

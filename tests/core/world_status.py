@@ -170,3 +170,6 @@ def judge_happenings(world: Any) -> None:
         assert whats.count(ASSIGNED) == task.attempts, f"{msg_id}: {whats}"
         assert (whats[-1:] in ([SUCCEEDED], [FAILED])) == bool(task.answers), f"{msg_id}: {whats}"
         assert whats.count(SUCCEEDED) + whats.count(FAILED) == bool(task.answers)
+        if FAILED in whats:
+            *_, ran = others[-1].detail
+            assert task.attempts or not ran, f"{msg_id} never ran"
