@@ -348,18 +348,9 @@ class Lifecycle:
         size: int | None = None,
         ran: bool = True,
     ) -> None:
-        """Have a task finished.
+        """Have a task finished; the `size` of its value may be known, and `why` it failed.
 
-        Parameters
-        ----------
-        step, task, state, engine, answer
-            What becomes of it.
-        why : Why
-            Why it failed.
-        size : int or None
-            The size of its value, if that is known.
-        ran : bool
-            Whether an engine ever had it.
+        `ran` says of one that failed whether an engine ever had it.
         """
         before = task.state
         task.move(state)
