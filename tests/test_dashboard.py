@@ -143,7 +143,7 @@ def test_what_is_seen_of_a_run(
 
     # each attempt that clients know of is a bar
     view.cancel([stuck])
-    has(browser, "#verdict li:first-child", "FAILED", "KeyError 2")
+    has(browser, "#verdict li:first-child", "FAILED", "KeyError (2 tasks)")
     results = [*finished, bad, never, stuck]
     stories = ipp_richsched.why(rc, [result.msg_ids[0] for result in results])
     attempts = sum(len(story.attempts) for story in stories)

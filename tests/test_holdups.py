@@ -67,20 +67,20 @@ AWAY = engine(2, unreachable=NOW - timedelta(seconds=41), load=2)
         (
             status_with(assigned=1, dead=[dead(2, host="node-7:4711", label="fit")]),
             Level.HELD,
-            "Engine 2 on node-7:4711 died with task fit; if its answer does not come, it is given"
-            " up in 4 s.",
+            "Engine 2 on node-7:4711 died with task fit: failed, or to be tried again, if no answer"
+            " comes within 4 s.",
         ),
         (
             status_with(assigned=3, dead=[dead(2, host="127.0.0.1", held=3)]),
             Level.HELD,
-            "Engine 2 died with 3 tasks, such as t1; if their answers do not come, they are given"
-            " up in 4 s.",
+            "Engine 2 died with 3 tasks, such as t1: failed, or to be tried again, if no answer"
+            " comes within 4 s.",
         ),
         (
             status_with(assigned=2, dead=[dead(2, until=NOW), dead(5, host="node-7")]),
             Level.HELD,
-            "Engines 2 and 5 died with 2 tasks, such as t1; if their answers do not come, they are"
-            " given up in 4 s.",
+            "Engines 2 and 5 died with 2 tasks, such as t1: failed, or to be tried again, if no"
+            " answer comes within 4 s.",
         ),
         (
             status_with(waiting=1, engines=[IDLE, IDLE]),

@@ -136,8 +136,18 @@ def test_a_task_that_failed_and_one_that_never_ran(scheduler: Scheduler) -> None
         (0, "a", "submitted", labelled("fit")),
         (0, "b", "submitted", labelled("sum", "a")),
         (1, "a", "assigned", on("e1")),
-        (2, "a", "failed", {"engine": "e1", "kind": "raised", "reason": "E: x", "cause": "E"}),
-        (2, "b", "failed", {"kind": "impossible", "reason": "a failed", "cause": "E"}),
+        (
+            2,
+            "a",
+            "failed",
+            {"engine": "e1", "kind": "raised", "reason": "E: x", "cause": "E", "ran": True},
+        ),
+        (
+            2,
+            "b",
+            "failed",
+            {"kind": "impossible", "reason": "a failed", "cause": "E", "ran": False},
+        ),
     )
     assert states(live) == {"a": "failed", "b": "never ran"}
     [(cause, failures)] = live.failures.items()
@@ -229,7 +239,7 @@ def test_after_a_gap_engines_and_graphs_begin_anew(scheduler: Scheduler) -> None
     assert [task.msg_id for task in live.graph.tasks] == ["d"]
     live = scheduler.play(
         (51, "d", "assigned", on("e1")),
-        (52, "b", "failed", {"cause": "E"}),
+        (52, "b", "failed", {"cause": "E", "ran": True}),
         (53, "d", "succeeded", on("e1")),
         (54, "c", "assigned", on("e1")),
         (55, "c", "of a later version"),
@@ -315,6 +325,16 @@ def test_an_attempt_ends_when_its_engine_died_not_when_it_is_given_up(scheduler:
         ("a", "engine 1, gone", 0, 2, "died"),
         ("b", "engine 1, gone", 2, 2, "died"),
     ]
+
+
+def test_that_an_engine_died_is_known_until_it_is_taken_in_what_became_of_its_tasks(
+    scheduler: Scheduler,
+) -> None:
+    live = scheduler.play((0, "a", "assigned", on("e1")))
+    live.note(status_with(dead=[dies(1, "e1", 2, task="a")]), is_latest=True)
+    live.note(status_with(), is_latest=False)  # it was given up, and more happened than one page
+    live = scheduler.play((7, "a", "again", {"outcome": "failed", "kind": "engine_died"}))
+    assert attempts(live) == [("a", "engine 1, gone", 0, 2, "died")]
 
 
 def test_an_answer_of_a_dead_engine_ends_its_attempt_when_it_comes(scheduler: Scheduler) -> None:

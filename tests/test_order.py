@@ -68,7 +68,7 @@ def test_no_client_is_further_from_its_share_than_one_task_an_engine(
         results[view] += [view.apply_async(time.sleep, each) for each in seconds]
 
     results: dict[RichView, list[ipp.AsyncResult]] = {view: [] for view in views}
-    load(flood, [random.uniform(0.01, 0.05) for _ in range(150)])
+    load(flood, [random.uniform(0.01, 0.05) for _ in range(300)])
     load(long, [random.uniform(0.1, 0.4) for _ in range(15)])
     assert results[flood][20].wait(PATIENCE)
     load(late, [random.uniform(0.05, 0.1) for _ in range(25)])

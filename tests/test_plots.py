@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import ipyparallel as ipp
 import pytest
 
 import ipp_richsched
 from ipp_richsched import RichView
+from ipp_richsched.client import progress
+from ipp_richsched.client.status import Status
 from ipp_richsched.workflows.gather import run_of
 from ipp_richsched.workflows.local_cluster import local_cluster
 
@@ -260,6 +263,37 @@ def test_what_runs_and_what_waits_is_what_is_not_done(
     # all chunks are sent, and each engine works on one item at a time
     assert {int(running) for _, running, _ in shown} <= {*range(len(view.client.ids) + 1)}
     assert any(int(running) for _, running, _ in shown)
+
+
+def test_the_bar_says_so_as_long_as_nobody_answers(
+    view: RichView, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "go"
+    runs = view.apply_async(wait_while_missing, str(path))
+    answers = iter([TimeoutError("nobody answers")])
+    was_running = threading.Event()
+
+    def answer(client: ipp.Client, oldest: int) -> Status:
+        for error in answers:
+            raise error
+        was_running.set()
+        return ipp_richsched.status(client, oldest=oldest)
+
+    def release() -> None:
+        was_running.wait(PATIENCE)
+        path.touch()
+
+    thread = threading.Thread(target=release)
+    thread.start()
+    try:
+        with mock.patch.object(progress, "status", answer):
+            ipp_richsched.progress(runs)
+    finally:
+        was_running.set()
+        thread.join()
+    first, _, then = capsys.readouterr().err.rpartition("the scheduler does not answer")
+    assert "0/1" in first
+    assert "1 running" in then
 
 
 def test_tasks_that_died_with_their_engines(

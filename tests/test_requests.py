@@ -121,7 +121,7 @@ def test_a_task_that_comes_back_after_its_client_wanted_it_back_is_aborted(doors
     told = client.answer()
     assert (told["parent_header"]["msg_id"], told["content"]) == (msg_id, {"status": "aborted"})
     doors.cluster.wait_for(
-        lambda: "and then given back by an engine that had it" in doors.cluster.log, "the line"
+        lambda: "before it was to be queued again" in doors.cluster.log, "the line"
     )
 
 

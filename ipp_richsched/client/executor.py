@@ -54,7 +54,7 @@ class RichExecutor(ViewExecutor):
         wait : bool
             Whether to wait until all of it is finished.
         cancel_futures : bool
-            Whether to take back what no engine has.
+            Whether to take back what no engine has; what one has is not retried then.
         """
         if cancel_futures:
             for run in self._maps:

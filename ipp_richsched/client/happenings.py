@@ -42,12 +42,12 @@ class Happening:
     outcome : str or None
         How an attempt ended after which a task is ready again: as of an `Attempt`.
     reason, kind : str or None
-        Why such an attempt, or a task, has failed: a sentence, and its kind.
+        Why such an attempt, or a task, has failed: a sentence, and its kind; what was missing, if
+        it was refused.
     cause : str or None
         Of a task that has failed: the name of the error with which that began.
     ran : bool or None
-        Of a task that has failed: whether an engine ever had it; None if a scheduler of an earlier
-        version does not say it.
+        Of a task that has failed: whether an engine ever had it.
     """
 
     when: float

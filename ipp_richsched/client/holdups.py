@@ -146,10 +146,9 @@ def dead_text(status: Any, dead: Sequence[DeadEngine]) -> str:
     name = first.label or short(first.task)
     what = f"task {name}" if number == 1 else f"{number:,} tasks, such as {name}"
     left = (max(engine.until for engine in dead) - status.time).total_seconds()
-    answer, they = ("its answer does", "it is") if number == 1 else ("their answers do", "they are")
     return (
-        f"{_engines(dead)}{where} died with {what}; if {answer} not come, {they} given up"
-        f" in {span(max(0.0, left))}."
+        f"{_engines(dead)}{where} died with {what}: failed, or to be tried again, if no answer"
+        f" comes within {span(max(0.0, left))}."
     )
 
 

@@ -97,7 +97,7 @@ class _Watched:
         self._lock = Lock()
         self._ended: dict[str, bool] = {}  # whether it has failed
         self._asks = True
-        self._has_no_answer = False
+        self._done_in_silence: int | None = None  # how many had ended when there was no answer
         self._failed = 0
         self._running: int | None = None
         self._ends: float | None = None
@@ -147,7 +147,7 @@ class _Watched:
         with self._lock:
             failed = sum(self._ended.values())
         self._failed = failed + sum(result.failed for result in self._maps.values())
-        ages = self._ask()
+        ages = self._ask(done)
         seconds = self._seconds_left(ages)
         if seconds is None and done:
             seconds = elapsed / done * (self.total - done)
@@ -158,7 +158,7 @@ class _Watched:
         words = [f"{self._failed} failed"] * bool(self._failed)
         left = self.total - done
         if left:
-            if self._has_no_answer:
+            if self._done_in_silence == done:
                 words.append("the scheduler does not answer")
             if self._running is not None:
                 running = min(self._running, left)  # some have ended since
@@ -167,7 +167,7 @@ class _Watched:
                 words.append(f"{span(max(0.0, self._ends - time.monotonic()))} left")
         return ", ".join(words)
 
-    def _ask(self) -> dict[str, float]:
+    def _ask(self, done: int) -> dict[str, float]:
         """Learn how many engines are working on; for how long they have had what they work on.
 
         Of a map it is one item for each engine: it works off the items of a chunk one by one.  If
@@ -180,11 +180,13 @@ class _Watched:
         assert self._client is not None
         try:
             now = status(self._client, oldest=0)
-        except (NotRichError, TimeoutError) as error:
-            self._asks = False  # it would be said again and again, each time after a while
-            self._has_no_answer = isinstance(error, TimeoutError)
-            self._running = None
+        except NotRichError:
+            self._asks, self._running = False, None
             return {}
+        except TimeoutError:  # by `SHARE`, minutes pass until it is asked again
+            self._done_in_silence, self._running = done, None
+            return {}
+        self._done_in_silence = None
         at_work = [engine.task for engine in now.engines if engine.task is not None]
         self._running = sum(
             (task in self._tasks and task not in self._ended)

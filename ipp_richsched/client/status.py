@@ -65,7 +65,7 @@ class Status:
     queue_more : int
         How many unfinished tasks are in parts that are not shown.
     oldest : list of WaitingTask
-        The first that were submitted of those that no engine has.
+        The first that were submitted of those that no engine has or takes.
     oldest_more : int
         How many others no engine has.
     memory : int

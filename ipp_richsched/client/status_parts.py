@@ -109,7 +109,7 @@ class QueuePart:
 
 @dataclass(frozen=True)
 class WaitingTask:
-    """A task that no engine has.
+    """A task that no engine has; or a stranded one that an engine is asked to take.
 
     Attributes
     ----------

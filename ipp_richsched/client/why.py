@@ -38,7 +38,7 @@ class Attempt:
         dependency was unmet), ``'busy'`` (`EngineBusy`), ``'not_sent'`` (no connection); None while
         it runs.
     reason : str or None
-        Why it failed, if it did, as a sentence.
+        Why it failed, if it did, as a sentence; what was missing, if it was refused.
     kind : str or None
         The kind of that.
     """

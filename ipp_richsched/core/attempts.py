@@ -43,6 +43,7 @@ class Attempts:
         self._deadlines = state.deadlines
         self._reviews = state.backlog.reviews
         self._durations = state.durations
+        self._stranded = state.stranded
         self._interrupts = state.settings.interrupt_on_timeout
         self._lifecycle = lifecycle
         self._strandings = strandings
@@ -72,7 +73,7 @@ class Attempts:
                 when = step.now + max(busy, SHORTEST_PAUSE)
                 entry = self._deadlines.add(when, Kind.BUSY, (task, engine))
                 task.busy = {**(task.busy or {}), engine: entry}
-                self._lifecycle.no_longer_stranded(task)
+                self._stranded.end(task.msg_id)
                 self._lifecycle.take_back(step, task, engine, End.BUSY)
                 return
             if self._durations is not None and attempt.began is not None and status != "aborted":

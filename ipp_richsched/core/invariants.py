@@ -41,6 +41,11 @@ def check(state: State, prospects: Prospects, now: float) -> None:
             assert not pool.hwm or engine.load <= pool.hwm, f"{engine} is over the hwm"
     for engine in state.dead:
         assert not pool.has(engine), f"{engine} is dead and registered"
+    held = {task.msg_id for task in state.tasks.values() if task.attempt is not None}
+    asked = state.stranded.asked
+    assert asked == held & state.stranded.keys(), f"{asked} are asked"
+    assert state.stranded.keys() <= state.tasks.keys(), "a task that has finished is stranded"
+    assert state.unwanted.keys() <= held, "a task that no engine has was not taken back"
     _check_values(state)
     _check_tallies(state)
     sizes = Counter(task.group for task in queued)

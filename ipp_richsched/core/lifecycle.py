@@ -122,6 +122,8 @@ class Lifecycle:
             return
         task.move(ASSIGNED)
         task.tally.assigned_ever += 1
+        if self._stranded and task.msg_id in self._stranded:
+            self._stranded.asked.add(task.msg_id)
         if self._durations is not None:
             self._durations.of(task.rich.label).queued.add(step.now - task.ready_since)
         self._stop_timers(task)
@@ -201,6 +203,8 @@ class Lifecycle:
         """
         if task is not None:
             task.attempt = None
+            if self._stranded:
+                self._stranded.asked.discard(task.msg_id)
         else:
             self._abandoned.pop(attempt.msg_id, None)
         engine = attempt.engine
@@ -265,16 +269,12 @@ class Lifecycle:
     def retry(self, step: Step, task: Task, engine: Engine, reason: Reason) -> None:
         """An attempt on `engine` failed, and there is to be another."""
         engine.failed += 1
-        self.no_longer_stranded(task)
+        self._stranded.end(task.msg_id)
         if self._retry_elsewhere:
             task.failed_on |= {engine}
             task.fresh_until = step.now + self._retry_elsewhere
         self.warn(step, TaskRetried(task.msg_id, reason, task.retries_left))
         self.take_back(step, task, engine, End.FAILED, reason)
-
-    def no_longer_stranded(self, task: Task) -> None:
-        """An engine has taken a task, or one has come that may."""
-        self._stranded.pop(task.msg_id, None)
 
     def go_behind(self, step: Step, task: Task) -> None:
         """Have a task that is not queued come after all others that are there."""
@@ -367,7 +367,7 @@ class Lifecycle:
         msg_id = task.msg_id
         del self._tasks[msg_id]
         if self._stranded or self._unwanted:
-            self._stranded.pop(msg_id, None)
+            self._stranded.end(msg_id)
             self._unwanted.pop(msg_id, None)
         outcome = self._history.record(msg_id, succeeded, engine)
         if succeeded:

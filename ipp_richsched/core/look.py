@@ -108,11 +108,12 @@ class Look:
         return self._for_engine(task)
 
     def is_asked(self, task: Task) -> bool:
-        """Whether an engine has a stranded task, which it may refuse at once as others have."""
-        attempt = task.attempt
-        if attempt is None or task.msg_id not in self._stranded:
+        """Whether an engine has just got a stranded task, which it may refuse as others have."""
+        if task.msg_id not in self._stranded.asked:
             return False
-        return attempt.began is None or self._now < attempt.began + ASKING
+        attempt = task.attempt
+        assert attempt is not None
+        return attempt.began is not None and self._now < attempt.began + ASKING
 
     def _on_engine(self, task: Task) -> Wait:
         attempt = task.attempt

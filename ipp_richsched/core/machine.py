@@ -274,9 +274,9 @@ class SchedulerCore:
             engine.grace = step.now + self._grace
             self.state.dead[engine] = None
             self._deadlines.add(engine.grace, Kind.GRACE, engine)
-            if self.state.stranded:  # whether it would have refused them, nobody knows
-                for msg_id in engine.attempts:
-                    self.state.stranded.pop(msg_id, None)
+            # whether it would have refused them, nobody knows
+            for msg_id in [each for each in self.state.stranded.asked if each in engine.attempts]:
+                self.state.stranded.end(msg_id)
         for entry in (engine.probe, engine.interrupt):
             if entry is not None:
                 self._deadlines.cancel(entry)

@@ -245,7 +245,8 @@ class Cancelled:
     client : bytes
         The client's identity.
     late : bool
-        Whether that client was told before that an engine had the task, which has given it back.
+        Whether that client was told before that an engine had the task, and the task came back from
+        there, or never reached it.
     """
 
     failure: ClassVar[Failure] = Failure.CANCELLED

@@ -41,6 +41,8 @@ class Recovery:
         self._history = state.history
         self._story = state.story
         self._tallies = state.tallies
+        self._stranded = state.stranded
+        self._unwanted = state.unwanted
         self._lifecycle = lifecycle
         self.ends = -math.inf
 
@@ -69,6 +71,8 @@ class Recovery:
                 task.state = FAILED
                 step.actions.append(FailTask(msg_id, reason, task.message))
             self._tasks.pop(msg_id, None)
+            self._stranded.end(msg_id)
+            self._unwanted.pop(msg_id, None)
         elif isinstance(event, (TaskSubmitted, TaskRejected)) and not (
             msg_id in self._tasks or msg_id in self._history or step.actions
         ):  # it has not become a task

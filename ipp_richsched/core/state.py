@@ -61,6 +61,24 @@ class Cancellation:
         self.unknown: list[str] = []
 
 
+class Stranded(dict[str, Stranding]):
+    """Tasks that no registered engine runs, though all are asked, by msg_id.
+
+    Attributes
+    ----------
+    asked : set of str
+        Those of them that an engine has at the moment, which is asked again.
+    """
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+
+    def end(self, msg_id: str) -> None:
+        """A task is stranded no more, if it was: an engine has taken it, or one came that may."""
+        self.pop(msg_id, None)
+        self.asked.discard(msg_id)
+
+
 class Backlog:
     """Work that events have entailed and that is not done yet.
 
@@ -109,9 +127,8 @@ class State:
     unwanted : dict of str to bytes
         The clients that wanted tasks back while an engine had them, by msg_id: these tasks are not
         retried, and are taken back if the engine gives them back.
-    stranded : dict of str to Stranding
-        Tasks that no registered engine runs, though all are asked, by msg_id; one that is asked may
-        have the task at the time.
+    stranded : Stranded
+        Tasks that no registered engine runs.
     abandoned : dict of str to Attempt
         Those that hold their engines though their tasks are answered, by msg_id.
     order : Order
@@ -155,7 +172,7 @@ class State:
         self.tasks: dict[str, Task] = {}
         self.wanted_back: dict[str, Cancellation] = {}
         self.unwanted: dict[str, bytes] = {}
-        self.stranded: dict[str, Stranding] = {}
+        self.stranded = Stranded()
         self.abandoned: dict[str, Attempt] = {}
         self.order = Order(settings.aging, settings.order == "critical-path")
         self.shares = FairQueue(pool.engines, self.order) if settings.fair else None

@@ -20,8 +20,11 @@ PARTS = 20
 LOOKED_AT = 10_000
 """How many unfinished tasks are looked at to find the oldest that wait: engines may have many."""
 
-HELD = 100
-"""How many attempts of a dead engine are looked at: tasks are taken to wait for all others."""
+HELD = 1_000
+"""How many attempts of dead engines are looked at, `EACH` of each at least: tasks are taken to wait
+for all others."""
+
+EACH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +275,7 @@ def status_of(state: State, now: float, oldest: int) -> Status:
         state.tallies.failed_at,
         Rate(seconds, *(number / seconds if seconds else 0.0 for number in of_late)),
         tuple(_engine(state, engine) for engine in state.pool.engines.values()),
-        tuple(filter(None, (_dead(state, engine) for engine in state.dead))),
+        _dead_engines(state),
         parts,
         len(state.tasks) - sum(part.waiting + part.ready + part.assigned for part in parts),
         found,
@@ -297,10 +300,17 @@ def _engine(state: State, engine: Engine) -> EngineStatus:
     )
 
 
-def _dead(state: State, engine: Engine) -> DeadEngine | None:
-    """A dead engine, if tasks wait for it; O(`HELD`)."""
-    first, held = None, max(0, len(engine.attempts) - HELD)
-    for attempt in islice(engine.attempts.values(), HELD):
+def _dead_engines(state: State) -> tuple[DeadEngine, ...]:
+    """The dead engines that tasks wait for; O(`HELD` + `EACH` * dead engines)."""
+    looked_at = max(EACH, HELD // max(1, len(state.dead)))
+    dead = (_dead(state, engine, looked_at) for engine in state.dead)
+    return tuple(each for each in dead if each is not None)
+
+
+def _dead(state: State, engine: Engine, looked_at: int) -> DeadEngine | None:
+    """A dead engine, if tasks wait for it; O(`looked_at`)."""
+    first, held = None, max(0, len(engine.attempts) - looked_at)
+    for attempt in islice(engine.attempts.values(), looked_at):
         task = state.tasks.get(attempt.msg_id)
         if task is not None and task.attempt is attempt:
             first, held = first or (task, attempt), held + 1
@@ -314,13 +324,16 @@ def _dead(state: State, engine: Engine) -> DeadEngine | None:
 
 
 def _stranded(state: State, look: Look) -> int:
-    """How many tasks no registered engine takes; O(engines), if there are any."""
-    engines, stranded = state.pool.engines, state.stranded
-    if not stranded or not engines:
-        return 0  # without engines they wait for the first one
-    first = (next(iter(engine.attempts), None) for engine in engines.values())
-    tasks = [state.tasks[msg_id] for msg_id in first if msg_id in stranded]
-    return len(stranded) - sum(not look.is_asked(task) for task in tasks)
+    """How many tasks no registered engine takes; O(engines), if engines have some of them."""
+    engines = state.pool.engines
+    if not engines:
+        return 0  # they wait for the first one
+    asked = state.stranded.asked
+    number = len(state.stranded) - len(asked)
+    if asked:
+        first = (next(iter(engine.attempts), None) for engine in engines.values())
+        number += sum(look.is_asked(state.tasks[each]) for each in first if each in asked)
+    return number
 
 
 def _oldest(state: State, look: Look, number: int) -> tuple[WaitingTask, ...]:

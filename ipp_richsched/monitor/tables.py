@@ -121,7 +121,7 @@ _ID = re.compile(r"\S{30,}")
 
 
 def waiting(status: Status) -> Table:
-    """The oldest tasks that no engine has, those that are stuck first."""
+    """The oldest tasks that no engine has or takes, those that are stuck first."""
     tasks = sorted(status.oldest, key=lambda task: task.kind not in STUCK)
     rows = []
     for task in tasks:
@@ -137,7 +137,7 @@ def waiting(status: Status) -> Table:
         if task.kind in STUCK:
             style = "bad" if task.kind in ("stranded", "unreachable", "no_engine") else "warn"
         rows.append(Row(task.msg_id, cells, values, style, task.msg_id))
-    return Table("Waiting", status.waiting + status.ready, rows)
+    return Table("Waiting", len(rows) + status.oldest_more, rows)
 
 
 def labels(status: Status) -> Table:
@@ -212,10 +212,10 @@ def engines(status: Status) -> Table:
 def _dead(status: Status, engine: DeadEngine) -> Row:
     name = short(engine.uuid) if engine.id is None else f"{engine.id}"
     left = span(max(0.0, (engine.until - status.time).total_seconds()))
-    what = f"died with {engine.label or short(engine.task)}, given up in {left}"
+    what = f"died with {engine.label or short(engine.task)}, which may be answered for {left}"
     cells = (name, what, "", "", f"{engine.held}", engine.host or "")
     values = (engine.id, engine.since, None, None, engine.held, engine.host)
-    return Row(f"{engine.uuid} dead", cells, values, "bad", engine.task)
+    return Row(f"{engine.uuid} died {engine.died}", cells, values, "bad", engine.task)
 
 
 def failures(status: Status) -> Table:

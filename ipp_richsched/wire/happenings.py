@@ -73,14 +73,15 @@ def _row(happening: Happening, sight: Sight, engines: set[bytes]) -> dict[str, A
     engine: Any = detail
     if what in (AGAIN, FAILED):
         assert isinstance(detail, tuple)
+        end = None
         if what == AGAIN:
-            engine, why = None, detail[1]
-            row["outcome"] = ENDS[detail[0]]
+            engine, (end, why, _) = None, detail
+            row["outcome"] = ENDS[end]
         else:
             engine, why, row["ran"] = detail
             if cause is not None:
                 row["cause"] = cause_name(name_of(cause))
-        row.update(sight.failure(msg_id, why))
+        row.update(sight.failure(msg_id, why, end))
     if engine is not None:
         engines.add(engine)
         row["engine"] = engine_name(engine)

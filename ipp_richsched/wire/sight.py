@@ -148,15 +148,12 @@ class Sight:
         }
 
     def _try(self, msg_id: str, one: Try) -> dict[str, Any]:
-        why = self._teller.failure(msg_id, one.why)
-        if one.end is End.REFUSED and isinstance(one.why, TaskError):
-            why["reason"] = printable(one.why.evalue) or None  # its kind of error is known
         return {
             **self.place(one.engine),
             "assigned": self._teller.time(one.assigned),
             "over": self._teller.time(one.over),
             "outcome": ENDS[one.end] if one.end is not None else None,
-            **why,
+            **self.failure(msg_id, one.why, one.end),
         }
 
     def _link(self, link: Link) -> dict[str, Any]:

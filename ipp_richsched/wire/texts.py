@@ -277,7 +277,7 @@ def _no_status(msg_id: str, reason: NoStatus, called: Called) -> str:
 
 def _cancelled(msg_id: str, reason: Cancelled, called: Called) -> str:
     text = f"task {msg_id} was cancelled by client {client_name(reason.client)}"
-    return f"{text}, and then given back by an engine that had it" if reason.late else text
+    return f"{text} before it was to be queued again" if reason.late else text
 
 
 def _internal_error(msg_id: str, reason: InternalError, called: Called) -> str:

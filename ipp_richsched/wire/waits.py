@@ -75,8 +75,14 @@ class Teller:
         text: str = _WAITS[type(wait)](self, wait)
         return {"reason": printable(text), "kind": wait.kind, "details": self._details(wait)}
 
-    def failure(self, msg_id: str, why: Why) -> dict[str, Any]:
-        """Why a task or an attempt failed: a sentence and its kind; None where it is not known."""
+    def failure(self, msg_id: str, why: Why, end: End | None = None) -> dict[str, Any]:
+        """Why a task or an attempt failed: a sentence and its kind; None where it is not known.
+
+        Of an attempt that was refused (its `end` says so): what was missing.
+        """
+        if end is End.REFUSED:
+            missing = why.evalue if isinstance(why, TaskError) else ""
+            return {"reason": printable(missing) or None, "kind": None}
         if why is None:
             return {"reason": None, "kind": None}
         if isinstance(why, TaskError):

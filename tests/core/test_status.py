@@ -764,11 +764,12 @@ def test_a_stranded_task_that_an_engine_works_on_is_stranded_no_more() -> None:
     driver.submit("t")
     driver.refuse("a", "t")
     driver.submit("slow")
+    assert driver.status().stranded == 1
     driver.wait(1.5)
-    assert isinstance(wait_of(driver, "t"), ForTaker)  # behind another, it was asked nothing yet
-    driver.wait(5)
-    assert isinstance(wait_of(driver, "t"), ForTaker)
+    assert isinstance(wait_of(driver, "t"), OnEngine)  # behind another, it only waits its turn
+    assert driver.status().stranded == 0
     driver.reply("a", "slow")
+    assert isinstance(wait_of(driver, "t"), ForTaker)
     driver.wait(0.9)
     assert driver.status().stranded == 1
     driver.wait(0.2)
@@ -790,6 +791,22 @@ def test_a_stranded_task_whose_engine_dies_or_is_busy_is_stranded_no_more() -> N
     assert driver.status().stranded == 1
     driver.reply("a", "u", "error", busy=5.0)
     assert driver.status().stranded == 0
+
+
+@pytest.mark.parametrize("pause", [0.5, 1_000.0])
+def test_while_there_is_no_engine_at_all_nothing_is_stranded(pause: float) -> None:
+    """Nor does the time without engines count when one comes, and refuses, too."""
+    driver = Driver("a")
+    driver.submit("t")
+    driver.refuse("a", "t")
+    driver.unregister("a")
+    driver.wait(pause)
+    driver.register("b")
+    assert driver.status().stranded == 0
+    assert driver.refuse("b", "t") == []
+    assert driver.status().stranded == 1
+    (task,) = driver.status().oldest
+    assert (task.since, task.wait.until) == (driver.now, driver.now + 60.0)  # type: ignore[union-attr]
 
 
 def test_all_that_are_stranded_are_counted_though_engines_are_full() -> None:

@@ -7,9 +7,11 @@ from unittest import mock
 import pytest
 
 from ipp_richsched.core import lifecycle
+from ipp_richsched.core.actions import CancelDone
 from ipp_richsched.core.causes import REMEMBERED
 from ipp_richsched.core.engines.pool import EnginePool
 from ipp_richsched.core.events import (
+    CancelRequested,
     TaskSubmitted,
     TimePassed,
 )
@@ -164,6 +166,23 @@ def test_a_task_whose_own_event_leads_to_an_error_is_answered() -> None:
     ):
         driver.submit("t", after=["?"])
     assert caught.value.actions == [fail("t", Failure.INTERNAL_ERROR)]
+
+
+def test_a_task_that_an_error_ends_is_not_stranded_for_ever() -> None:
+    driver = Driver("a")
+    driver.submit("t")
+    driver.refuse("a", "t")
+    driver.wait(1.0)
+    cancels = CancelRequested(("t",), b"client", False, "request")
+    assert isinstance(driver.handle(cancels)[-1], CancelDone)
+    assert driver.status().stranded == 1
+    with (
+        mock.patch.object(Lifecycle, "_stop_timers", side_effect=ZeroDivisionError("oh no")),
+        pytest.raises(CoreError),
+    ):
+        driver.reply("a", "t")
+    assert driver.status().stranded == 0
+    driver.core.validate()
 
 
 def test_a_task_that_does_not_even_become_one_is_answered() -> None:

@@ -173,3 +173,4 @@ def judge_happenings(world: Any) -> None:
         if FAILED in whats:
             *_, ran = others[-1].detail
             assert task.attempts or not ran, f"{msg_id} never ran"
+            assert ran or not (task.had_by or task.ran_on), f"{msg_id} was on an engine"

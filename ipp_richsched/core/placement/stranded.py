@@ -125,18 +125,19 @@ class Strandings:
         """The deadline of a parked task has come."""
         task: Task = entry.subject
         task.parking = None
+        if not self._pool.engines:
+            self._stranded.end(task.msg_id)  # it begins anew when engines are there
         if entry.kind is Kind.STRANDED:
             if self._pool.engines:
                 reason = self._explain.stranded(task, self._timeout)
                 self._lifecycle.fail(step, task, reason)
-            else:
-                self._lifecycle.no_longer_stranded(task)  # it begins anew when engines are there
             return
         if entry.kind is Kind.RETRY:
             task.failed_on = NO_ENGINES
         else:
             task.refused_by = NO_ENGINES
-            self._stranded[task.msg_id].again = None
+            if task.msg_id in self._stranded:
+                self._stranded[task.msg_id].again = None
         self._lifecycle.requeue(task)
 
     def busy_is_over(self, task: Task, engine: Engine) -> None:
@@ -212,5 +213,5 @@ class Strandings:
             group.parked = False
             for task in group:
                 self._lifecycle.unpark(task)
-                self._lifecycle.no_longer_stranded(task)
+                self._stranded.end(task.msg_id)
                 self.queued(step, task, group)

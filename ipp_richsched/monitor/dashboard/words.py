@@ -105,11 +105,11 @@ def _lost(losses: Sequence[Loss]) -> Iterator[str]:
         number, seen = sum(number for number, _ in perhaps), clock(perhaps[-1][1])
         what, they, them = ("1 task", "it", "it") if number == 1 else (f"{number:,} tasks", *_THEM)
         some = "it" if number == 1 else "some of them"
-        when = f"at {seen}" if len(perhaps) == 1 else f"{len(perhaps):,} times, the last at {seen}"
+        often = "" if len(perhaps) == 1 else f" That happened {len(perhaps):,} times."
         yield (
-            f"{what} may be lost: {they} had not finished {when}, and then nobody looked. Another"
-            f" controller was started since, and knows nothing of {them}; {some} may have finished"
-            " before."
+            f"{what} may be lost: {they} had not finished at {seen}, and then nobody looked."
+            f" Another controller was started since, and knows nothing of {them}; {some} may have"
+            f" finished before.{often}"
         )
 
 
@@ -167,7 +167,8 @@ def stream_note(live: Live) -> str:
 
 def waiting(status: Status) -> str:
     """Why the oldest tasks wait."""
-    rows = tables.waiting(status).rows[:ROWS]
+    table = tables.waiting(status)
+    rows = table.rows[:ROWS]
     shown = [
         _row(
             [shortened(row.cells[0], _LABEL), *row.cells[1:3]],
@@ -176,8 +177,7 @@ def waiting(status: Status) -> str:
         )
         for row in rows
     ]
-    count = status.waiting + status.ready
-    more = count - len(rows)
+    more = table.count - len(rows)
     return _table(["label", "since", "why it waits"], shown, "Nothing waits.", more)
 
 

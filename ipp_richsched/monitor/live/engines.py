@@ -67,7 +67,9 @@ class Engines:
         for uuid in died:
             self[uuid].died = died[uuid]
         for uuid in self._engines.keys() - died.keys():
-            self._engines[uuid].died = None
+            # else what became of its tasks was not taken in yet
+            if uuid in registered or not self._engines[uuid].held:
+                self._engines[uuid].died = None
         # who holds something may have come just after the status was told
         there = {each.row for each in self if each.held and each.died is None}
         there |= {self._row(uuid) for uuid in registered}

@@ -286,10 +286,7 @@ class Live:
         task = self._task(each)
         self._close(task, each.when, _failed(each.kind))
         task.reason = each.reason
-        has_run = each.ran
-        if has_run is None:  # a scheduler of an earlier version does not say it
-            has_run = bool(task.bars) or each.engine is not None or task.state == "unknown"
-        self._move(task, "failed" if has_run else "never ran", each.when)
+        self._move(task, "failed" if each.ran else "never ran", each.when)
         self.series.count(each.when, 3)
         if each.cause is None:
             return  # the scheduler remembers those of the last thousand failures only
