@@ -100,11 +100,6 @@ class Cluster(ScriptedCluster):
         header = engine.session.unpack(frames[frames.index(DELIM) + 2])
         return header["msg_id"], frames  # not by `read`, which refuses a message seen before
 
-    def submitted(self, client: Client) -> None:
-        """Wait until the scheduler has read all that a client has sent, and answered at once."""
-        client.submit(after=["nobody"])
-        assert client.answer()["content"]["ename"] == "InvalidDependency"
-
     def noticed(self) -> Engine:
         """Wait until the scheduler has read what the hub has said; an engine said last."""
         number = next(self._number)

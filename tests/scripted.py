@@ -296,6 +296,11 @@ class ScriptedCluster:
     def client(self, ident: bytes = b"client") -> Client:
         return Client(self, ident, self._urls["in"])
 
+    def submitted(self, client: Client) -> None:
+        """Wait until the scheduler has read all that a client has sent, and answered at once."""
+        client.submit(after=["nobody"])
+        assert client.answer()["content"]["ename"] == "InvalidDependency"
+
     def connect_engine(self, ident: bytes) -> Engine:
         """An engine that is connected, and not registered."""
         return Engine(self, ident, self._urls["out"])

@@ -221,6 +221,7 @@ def test_a_large_value_is_held_once_and_no_longer_than_needed() -> None:
         before = process.memory_info().rss
         users = [client.submit(arguments=[client.submit()])]
         users += [client.submit(arguments=[users[0]])]
+        cluster.submitted(client)  # before the value is there: else nobody keeps it
         engine.reply(engine.take()[1], value)
         client.recv()
         task = engine.take()[1]

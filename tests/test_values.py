@@ -40,6 +40,7 @@ def test_values_are_the_last_buffers_of_a_task(start: Start) -> None:
     client, a, b = cluster.client(), cluster.engine(b"a"), cluster.engine(b"b")
     p, q = client.submit(targets=["a"]), client.submit(targets=["b"])
     user = client.submit(b"own", b"two", arguments=[q, p], targets=["a"], retries=1)
+    cluster.submitted(client)  # before its arguments are there: else nobody keeps their values
     for engine, values in (a, [b"p"]), (b, [b"q", b"Q" * 100_000]):
         engine.reply(engine.take()[1], *values)
     for _ in range(2):
