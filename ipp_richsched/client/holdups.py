@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from ..wire.names import is_here, listed, listed_few
+from ..wire.names import is_here, kept, listed, listed_few
 from .data import age, short, span
 from .status_parts import DeadEngine, EngineStatus, WaitingTask
 
@@ -134,22 +134,20 @@ def _engines_away(status: Any) -> Iterator[Holdup]:
 
 
 def _dead_engines(status: Any) -> Iterator[Holdup]:
-    """The engines that have died with tasks whose answers may still come."""
-    if status.dead:
-        yield Holdup(Level.HELD, dead_text(status, status.dead))
-
-
-def dead_text(status: Any, dead: Sequence[DeadEngine]) -> str:
-    """What becomes of the tasks with which engines have died."""
+    """What becomes of the tasks with which engines have died: their answers may still come."""
+    dead = status.dead
+    if not dead:
+        return
     first, number = dead[0], sum(engine.held for engine in dead)
     where = f" on {first.host}" if len(dead) == 1 and not is_here(first.host or "") else ""
     name = first.label or short(first.task)
     what = f"task {name}" if number == 1 else f"{number:,} tasks, such as {name}"
     left = (max(engine.until for engine in dead) - status.time).total_seconds()
-    return (
+    text = (
         f"{_engines(dead)}{where} died with {what}: failed, or to be tried again, if no answer"
         f" comes within {span(max(0.0, left))}."
     )
+    yield Holdup(Level.HELD, text)
 
 
 def _idle_engines(status: Any) -> Iterator[Holdup]:
@@ -227,8 +225,8 @@ def _causes(status: Any, by_cause: Counter[str]) -> str:
     if example.text:
         cut = len(example.text) > QUOTED
         first += f": '{example.text[:QUOTED].rstrip()}{'...' * cut}'"
-    room = NAMED - 1 if len(others) > NAMED else NAMED  # where one is left, it is named, too
-    rest = [f"{other} ({number:,})" for other, number in others[:room]]
+    shown = others[: kept(len(others), NAMED - 1)]
+    rest = [f"{other} ({number:,})" for other, number in shown]
     if more := len(others) - len(rest):
         rest.append(f"{more:,} other errors")
     return f"It began with {first}{'; then ' * bool(rest)}{listed(rest)}."

@@ -29,9 +29,9 @@ NO_NAMES = Few()
 """No names at all."""
 
 
-def kept(number: int) -> int:
+def kept(number: int, most: int = SHOWN) -> int:
     """How many of so many names are kept: instead of "1 more" that one is named, too."""
-    return number if number <= SHOWN + 1 else SHOWN
+    return number if number <= most + 1 else most
 
 
 def few(names: Iterable[str]) -> Few:

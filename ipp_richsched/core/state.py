@@ -61,7 +61,7 @@ class Cancellation:
         self.unknown: list[str] = []
 
 
-class Stranded(dict[str, Stranding]):
+class StrandedTasks(dict[str, Stranding]):
     """Tasks that no registered engine runs, though all are asked, by msg_id.
 
     Attributes
@@ -127,7 +127,7 @@ class State:
     unwanted : dict of str to bytes
         The clients that wanted tasks back while an engine had them, by msg_id: these tasks are not
         retried, and are taken back if the engine gives them back.
-    stranded : Stranded
+    stranded : StrandedTasks
         Tasks that no registered engine runs.
     abandoned : dict of str to Attempt
         Those that hold their engines though their tasks are answered, by msg_id.
@@ -172,7 +172,7 @@ class State:
         self.tasks: dict[str, Task] = {}
         self.wanted_back: dict[str, Cancellation] = {}
         self.unwanted: dict[str, bytes] = {}
-        self.stranded = Stranded()
+        self.stranded = StrandedTasks()
         self.abandoned: dict[str, Attempt] = {}
         self.order = Order(settings.aging, settings.order == "critical-path")
         self.shares = FairQueue(pool.engines, self.order) if settings.fair else None

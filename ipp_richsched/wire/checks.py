@@ -30,8 +30,8 @@ _NESTING = 200
 SHORT = 2 * _NESTING
 """Bytes in which nothing can be nested too deep."""
 
-_BEGINNING = 200
-"""How many characters of an error's text are kept, for those that depend on its task."""
+BEGINNING = 200
+"""How many characters of an error's text are kept for dependents, and told of one of many."""
 
 _SHOWN = 1000
 """How many characters of a text are shown."""
@@ -154,7 +154,7 @@ def check_outcome(content: Mapping[str, Any]) -> TaskError | None:
         return None
     if not content.keys() >= _ERROR:
         raise MessageError(f"its content has no {' and no '.join(sorted(_ERROR - content.keys()))}")
-    return TaskError(f"{content['ename']}"[:_BEGINNING], f"{content['evalue']}"[:_BEGINNING])
+    return TaskError(f"{content['ename']}"[:BEGINNING], f"{content['evalue']}"[:BEGINNING])
 
 
 def is_text(value: object) -> TypeGuard[str]:

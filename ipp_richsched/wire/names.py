@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..core.failures import kept as kept  # for clients, too
+
 
 def client_name(ident: bytes) -> str:
     """A client's identity as text: in hexadecimal, if ZeroMQ has made it up, as it does."""
@@ -19,7 +21,7 @@ def listed(names: Sequence[str], more: int = 0) -> str:
 
 def listed_few(names: Sequence[str], most: int) -> str:
     """The first few of some names, and how many others there are; a single other is named, too."""
-    shown = len(names) if len(names) <= most + 1 else most
+    shown = kept(len(names), most)
     return listed(names[:shown], len(names) - shown)
 
 

@@ -12,7 +12,7 @@ from ..core.story import End
 from ..core.tale import Link, Tale, Try
 from ..core.tallies import Example
 from ..core.task import TaskState
-from .checks import printable
+from .checks import BEGINNING, printable
 from .names import EngineNames, client_name
 from .texts import ERRORS, cause_text
 from .waits import Teller
@@ -23,9 +23,6 @@ STATES[None] = "unknown"
 
 ENDS = {end: end.name.lower() for end in End}
 """What the ends of attempts are called."""
-
-BEGINNING = 200
-"""How long the text of an error is at most where it is one of many."""
 
 
 class Sight:

@@ -138,11 +138,9 @@ class Stream:
         )
         plot.xaxis.visible = False
         plot.min_border_left = EDGE
+        place = {"y": "row", "height": 0.82, "left": "left", "right": "right"}
         look = {
-            "y": "row",
-            "height": 0.82,
-            "left": "left",
-            "right": "right",
+            **place,
             "fill_color": "colour",
             "line_color": "border",
             "line_width": "width",
@@ -153,32 +151,21 @@ class Stream:
         things = [plot.hbar(source=source, **look) for source in sources]
         self._old_bars = things[0]
         # a pattern for each of thousands of bars would stop the browser
+        hatched = {**place, "fill_color": None, "hatch_scale": 7, "hatch_weight": 1}
         plot.hbar(
-            y="row",
-            height=0.82,
-            left="left",
-            right="right",
             source=self._hatched,
-            fill_color=None,
             line_color=None,
             hatch_pattern="hatch",
             hatch_color="colour",
-            hatch_scale=7,
-            hatch_weight=1,
+            **hatched,
         )
         plot.hbar(
-            y="row",
-            height=0.82,
-            left="left",
-            right="right",
             source=self._dead,
-            fill_color=None,
             line_color=_BORDERS["died"],
             line_width=2,
             hatch_pattern=_HATCHES["died"],
             hatch_color=_BORDERS["died"],
-            hatch_scale=7,
-            hatch_weight=1,
+            **hatched,
         )
         marked = [("time", state, self._marks[state]) for state in _MARKS]
         for time, state, source in (*marked, ("right", "died", self._dead)):

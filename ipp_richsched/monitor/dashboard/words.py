@@ -32,8 +32,6 @@ _LINKS = 12  # so many other tasks are named in a story
 
 _IN_BAR = ("succeeded", "failed", "never ran", "lost", "running", "ready", "waiting", "unknown")
 
-_THEM = ("they", "them")
-
 _ID = re.compile(r"\S{30,}")
 
 
@@ -92,18 +90,17 @@ def _lost(losses: Sequence[Loss]) -> Iterator[str]:
     lost = [loss for loss in losses if loss.seen is None]
     if lost:
         number, last = sum(loss.number for loss in lost), clock(lost[-1].when)
-        what, they, them = (
-            ("1 task was", "it", "it") if number == 1 else (f"{number:,} tasks were", *_THEM)
-        )
+        what, they, them = _those(number)
         when = f"at {last}" if len(lost) == 1 else f"{len(lost):,} times, the last at {last}"
         yield (
-            f"{what} lost: {they} had not finished when the controller went. Another one was"
-            f" started {when}, and knows nothing of {them}. Submit {them} again."
+            f"{what} {'was' if number == 1 else 'were'} lost: {they} had not finished when the"
+            f" controller went. Another one was started {when}, and knows nothing of {them}. Submit"
+            f" {them} again."
         )
     perhaps = [(loss.number, loss.seen) for loss in losses if loss.seen is not None]
     if perhaps:
         number, seen = sum(number for number, _ in perhaps), clock(perhaps[-1][1])
-        what, they, them = ("1 task", "it", "it") if number == 1 else (f"{number:,} tasks", *_THEM)
+        what, they, them = _those(number)
         some = "it" if number == 1 else "some of them"
         often = "" if len(perhaps) == 1 else f" That happened {len(perhaps):,} times."
         yield (
@@ -111,6 +108,11 @@ def _lost(losses: Sequence[Loss]) -> Iterator[str]:
             f" Another controller was started since, and knows nothing of {them}; {some} may have"
             f" finished before.{often}"
         )
+
+
+def _those(number: int) -> tuple[str, str, str]:
+    """So many tasks, and what stands for them as a subject and as an object."""
+    return ("1 task", "it", "it") if number == 1 else (f"{number:,} tasks", "they", "them")
 
 
 def totals(status: Status) -> str:
